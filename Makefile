@@ -1,0 +1,67 @@
+# rowcall. `make` alone lists what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHONPATH := layers:functions:.
+export PYTHONDONTWRITEBYTECODE :=
+export SAM_CLI_TELEMETRY := 0
+
+.PHONY: help
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-8s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+SAM_VENV := .venv-sam
+SAM := $(SAM_VENV)/bin/sam
+
+# $(VENV)/local and $(VENV)/dev are stamps: made again when their requirements change.
+$(VENV)/%: requirements/%.txt | $(BIN)/uv
+	@echo "· installing requirements/$*.txt (once)"
+	@$(BIN)/uv pip sync --python $(BIN)/python --require-hashes requirements/uv.txt $<
+	@touch $@
+
+$(BIN)/uv: requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rowcall needs Python 3.11 or newer: make PYTHON=python3.13 …")'
+	@echo "· making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+$(SAM): requirements/sam.txt | $(BIN)/uv
+	@echo "· installing requirements/sam.txt (once)"
+	@test -x $(SAM_VENV)/bin/python || $(PYTHON) -m venv $(SAM_VENV)
+	@$(BIN)/uv pip sync --python $(SAM_VENV)/bin/python --require-hashes $<
+	@touch $@
+
+.PHONY: demo
+demo: $(VENV)/local ## start everything here, ask a few questions over HTTP, stop everything
+	@$(BIN)/python -m local.demo
+
+.PHONY: serve
+serve: $(VENV)/local ## keep everything up on PORT (8000); DATABASE_URL=… for your own database
+	@$(BIN)/python -m local.serve
+
+.PHONY: ask
+ask: $(VENV)/local ## ask one question: make ask Q="top 5 products by revenue"
+	@$(BIN)/python -m local.ask "$(Q)"
+
+.PHONY: test
+test: $(VENV)/dev ## run the tests
+	@$(BIN)/python -m pytest
+
+.PHONY: check
+check: $(VENV)/dev ## format, lint, types, template, then the tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(MAKE) test
+
+.PHONY: lock
+lock: $(BIN)/uv ## pin every dependency, with hashes, after editing a .in file
+	@for file in layers/dependencies/requirements requirements/local requirements/dev requirements/sam requirements/uv; do \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+			--no-emit-index-url --output-file $$file.txt $$file.in; done

@@ -1,0 +1,1 @@
+"""Sealed plans, remembered in Redis and in the environment's memory."""

@@ -1,0 +1,1 @@
+"""Planners turn a question and the catalog into a draft of SQL."""
