@@ -1,0 +1,75 @@
+"""The only place that speaks to Redis: `upstash-redis` over REST, wrapped once.
+
+One error type, one deadline, no retries (a lost reply to a counter would be counted twice), and a count of requests.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any, cast
+
+import httpx
+from upstash_redis import Redis
+from upstash_redis.errors import UpstashError
+
+from rowcall.cache.transport import DeadlineClient
+from rowcall.deadline import Deadline
+from rowcall.errors import Problem
+
+
+class StoreUnavailable(Exception):
+    """Redis could not be asked, or answered with nonsense. Callers go on without it and say `degraded`."""
+
+
+class Store:
+    """Redis over HTTPS. `timeout` bounds each request, in seconds; `requests` counts them."""
+
+    def __init__(self, url: str, token: str, *, timeout: float = 1.0) -> None:
+        self._timeout = timeout
+        self._client = DeadlineClient()
+        self._redis = Redis(
+            url=url,
+            token=token,
+            rest_encoding=None,
+            rest_retries=0,
+            allow_telemetry=False,
+            read_your_writes=False,
+        )
+        self._redis._http._client.close()
+        self._redis._http._client = self._client
+        self._lock = threading.Lock()
+        self.requests = 0
+
+    def execute(self, command: Sequence[str | int], deadline: Deadline) -> Any:
+        """One command in one request; raises `StoreUnavailable`."""
+        with self._lock:
+            self.requests += 1
+        try:
+            with self._client.until(Deadline.after(deadline.left(self._timeout))):
+                return self._redis.execute(list(command))
+        except (UpstashError, httpx.HTTPError, ValueError, KeyError, AttributeError, TypeError) as error:
+            raise StoreUnavailable(type(error).__name__) from error
+        except Problem as error:
+            if error.code != "deadline_exceeded":
+                raise
+            raise StoreUnavailable("timeout") from error
+
+    def get_many(self, keys: Sequence[str], deadline: Deadline) -> list[str | None]:
+        values = self.execute(["MGET", *keys], deadline)
+        if not isinstance(values, list) or len(values) != len(keys):
+            raise StoreUnavailable("malformed reply")
+        return [value if isinstance(value, str) else None for value in values]
+
+    def put(self, key: str, value: str, ttl_seconds: int, deadline: Deadline) -> None:
+        self.execute(["SET", key, value, "EX", ttl_seconds], deadline)
+
+    def delete(self, key: str, deadline: Deadline) -> None:
+        self.execute(["DEL", key], deadline)
+
+    def ping(self, deadline: Deadline) -> None:
+        if cast("str", self.execute(["PING"], deadline)) != "PONG":
+            raise StoreUnavailable("malformed reply")
+
+    def close(self) -> None:
+        self._client.close()

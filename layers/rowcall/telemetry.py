@@ -1,0 +1,62 @@
+"""Log lines (JSON, one canonical line a request) and metrics (CloudWatch EMF), both to stdout.
+
+Never writes a key, a token or a row, nor the text of a question unless a setting asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAMESPACE = "rowcall"
+
+
+@cache
+def logger() -> Logger:
+    """The one logger; `bootstrap` sets its level."""
+    return Logger(service=NAMESPACE, utc=True, log_uncaught_exceptions=False)
+
+
+@contextmanager
+def correlation(request_id: str) -> Iterator[None]:
+    """Every line logged inside carries `correlation_id`, in this thread or task only."""
+    logger().thread_safe_append_keys(correlation_id=request_id)
+    try:
+        yield
+    finally:
+        logger().thread_safe_remove_keys(["correlation_id"])
+
+
+def emit(values: Mapping[str, tuple[float, MetricUnit]], **dimensions: str) -> None:
+    """Write one EMF line (AWS: "CloudWatch embedded metric format specification").
+
+    Dimensions must be bounded: a route, a layer, a code; never a user or a question.
+    """
+    metrics = EphemeralMetrics(namespace=NAMESPACE, service=NAMESPACE)
+    for name, text in dimensions.items():
+        metrics.add_dimension(name, text)
+    for name, (value, unit) in values.items():
+        metrics.add_metric(name, unit, value)
+    metrics.flush_metrics()
+
+
+def span(name: str, *, enabled: bool) -> AbstractContextManager[Any]:
+    """An X-Ray subsegment where tracing is on; Powertools' Tracer is loaded only then."""
+    from contextlib import nullcontext
+
+    return _tracer().provider.in_subsegment(name) if enabled else nullcontext()
+
+
+@cache
+def _tracer() -> Any:
+    from aws_lambda_powertools import Tracer
+
+    return Tracer(service=NAMESPACE, auto_patch=False)
