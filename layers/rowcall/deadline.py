@@ -24,3 +24,7 @@ class Deadline:
         if seconds <= 0:
             raise Problem("deadline_exceeded")
         return min(seconds, most)
+
+    def within(self, seconds: float) -> Deadline:
+        """The earlier of this deadline and `seconds` from now."""
+        return Deadline(min(self.at, time.monotonic() + seconds))

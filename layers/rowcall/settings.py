@@ -10,7 +10,15 @@ import os
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 
 class InvalidSettings(Exception):
@@ -46,14 +54,13 @@ class Settings(BaseModel):
         SecretStr(""), description="A reader endpoint or replica; questions run there when it is set."
     )
     database_ca_file: str = Field(
-        "", description="PEM file of the authority that signs the database's certificate; system trust if empty."
+        "",
+        description="PEM file of the authority that signs the database's certificate; system trust if empty.",
     )
     database_connect_timeout: Seconds = Field(2.0, description="How long connecting to Postgres may take.")
     schemas: Names = Field(("public",), description="Schemas whose tables are visible.")
     allowed_tables: Names = Field((), description="The only visible tables; all that the role may read if empty.")
-    hidden_columns: Names = Field(
-        (), description="Columns nobody may see, as `table.column`, `*.column` or `column`."
-    )
+    hidden_columns: Names = Field((), description="Columns nobody may see, as `table.column`, `*.column` or `column`.")
     visible_columns: Names = Field(
         (), description="Columns to show although their name looks like a secret, as `table.column`."
     )

@@ -5,7 +5,6 @@ One error type, one deadline, no retries (a lost reply to a counter would be cou
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -14,6 +13,7 @@ from upstash_redis import Redis
 from upstash_redis.errors import UpstashError
 
 from rowcall.cache.transport import DeadlineClient
+from rowcall.calls import Calls
 from rowcall.deadline import Deadline
 from rowcall.errors import Problem
 
@@ -23,7 +23,7 @@ class StoreUnavailable(Exception):
 
 
 class Store:
-    """Redis over HTTPS. `timeout` bounds each request, in seconds; `requests` counts them."""
+    """Redis over HTTPS. `timeout` bounds each request, in seconds; `calls.count` counts those of this thread."""
 
     def __init__(self, url: str, token: str, *, timeout: float = 1.0) -> None:
         self._timeout = timeout
@@ -38,13 +38,11 @@ class Store:
         )
         self._redis._http._client.close()
         self._redis._http._client = self._client
-        self._lock = threading.Lock()
-        self.requests = 0
+        self.calls = Calls()
 
     def execute(self, command: Sequence[str | int], deadline: Deadline) -> Any:
         """One command in one request; raises `StoreUnavailable`."""
-        with self._lock:
-            self.requests += 1
+        self.calls.count += 1
         try:
             with self._client.until(Deadline.after(deadline.left(self._timeout))):
                 return self._redis.execute(list(command))

@@ -66,9 +66,7 @@ class _Backend(NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[SOCKET_OPTION] | None = None,
     ) -> NetworkStream:
-        stream = self._backend.connect_tcp(
-            host, port, self._current.left(timeout), local_address, socket_options
-        )
+        stream = self._backend.connect_tcp(host, port, self._current.left(timeout), local_address, socket_options)
         return _Stream(stream, self._current)
 
 

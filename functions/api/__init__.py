@@ -1,0 +1,1 @@
+"""The api function: HTTP in, HTTP out. No rule of the domain is here."""

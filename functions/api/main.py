@@ -1,0 +1,28 @@
+"""The FastAPI app, and its Lambda handler by Mangum."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from mangum import Mangum
+
+from api import health, problems, query, tables
+from api.middleware import Envelope
+
+app = FastAPI(
+    title="rowcall",
+    version="0.1.0",
+    description="Ask a Postgres database a question in plain language; get rows, and see how they were found.",
+    responses=problems.RESPONSES,
+    redoc_url=None,
+)
+app.include_router(query.router)
+app.include_router(tables.router)
+app.include_router(health.router)
+problems.install(app)
+app.add_middleware(Envelope)
+
+handler = Mangum(
+    app,
+    lifespan="off",
+    text_mime_types=["application/json", "application/problem+json", "text/"],
+)

@@ -1,0 +1,108 @@
+"""Errors as `application/problem+json` (RFC 9457), made in this one place."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from rowcall.errors import Problem
+
+
+class FieldError(BaseModel):
+    """One field of a request, and what is wrong with it."""
+
+    field: str
+    message: str
+
+
+class ProblemDocument(BaseModel):
+    """An error: `code` is stable, `detail` is a sentence for a person."""
+
+    type: str = Field(examples=["about:blank"])
+    code: str = Field(examples=["unanswerable"])
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    suggestions: list[str] = []
+    errors: list[FieldError] = []
+
+
+def _documented(description: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/ProblemDocument"}
+    return {"description": description, "content": {"application/problem+json": {"schema": schema}}}
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "4XX": {**_documented("What was asked is wrong, and how."), "model": ProblemDocument},
+    "5XX": {**_documented("What failed on our side."), "model": ProblemDocument},
+}
+
+STATUS_CODES = {
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "payload_too_large",
+    415: "unsupported_media_type",
+}
+
+
+def response(problem: Problem, request_id: str) -> JSONResponse:
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "code": problem.code,
+        "title": problem.kind.title,
+        "status": problem.kind.status,
+        "detail": problem.detail,
+        "request_id": request_id,
+    }
+    if problem.suggestions:
+        document["suggestions"] = list(problem.suggestions)
+    if problem.fields:
+        document["errors"] = [{"field": field, "message": message} for field, message in problem.fields]
+    headers = {} if problem.retry_after is None else {"retry-after": str(math.ceil(problem.retry_after))}
+    return JSONResponse(document, problem.kind.status, headers=headers, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Turn every error that a route can raise into a problem document."""
+
+    @app.exception_handler(Problem)
+    async def _(request: Request, problem: Problem) -> JSONResponse:
+        request.state.log["error"] = problem.code
+        return response(problem, request.state.request_id)
+
+    @app.exception_handler(RequestValidationError)
+    async def _(request: Request, error: RequestValidationError) -> JSONResponse:
+        fields = [(_field(item["loc"]), _sentence(item)) for item in error.errors()]
+        request.state.log["error"] = "invalid_request"
+        return response(Problem("invalid_request", fields=fields), request.state.request_id)
+
+    @app.exception_handler(HTTPException)
+    async def _(request: Request, error: HTTPException) -> JSONResponse:
+        code = STATUS_CODES.get(error.status_code, "internal" if error.status_code >= 500 else "invalid_request")
+        request.state.log["error"] = code
+        answer = response(Problem(code), request.state.request_id)
+        answer.headers.update(error.headers or {})
+        return answer
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location[1:] if not isinstance(part, int)) or "body"
+
+
+def _sentence(item: dict[str, Any]) -> str:
+    match item["type"]:
+        case "missing":
+            return "is required"
+        case "extra_forbidden":
+            return "is not a field of this request"
+        case "json_invalid":
+            return "is not valid JSON"
+        case _:
+            return str(item["msg"])

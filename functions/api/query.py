@@ -1,0 +1,197 @@
+"""`POST /api/query` and `POST /api/explain`."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from aws_lambda_powertools.metrics import MetricUnit
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from api.dependencies import DeadlineDep, PrincipalDep, ServicesDep, call
+from rowcall import telemetry
+from rowcall.answer import Answer, Ask, answer, explain
+
+router = APIRouter(tags=["query"])
+
+
+class QueryRequest(BaseModel):
+    """A question. Limits are settings: 300 characters and 500 rows unless set otherwise."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    query: str = Field(description="The question, in plain language.", examples=["top 5 products by revenue"])
+    limit: int | None = Field(None, description="Most rows wanted; 50 by default.", ge=1)
+    timezone: str | None = Field(None, description="IANA time zone for periods and days.", examples=["Europe/Zurich"])
+    fresh: bool = Field(False, description="Plan anew instead of using a remembered plan.")
+
+
+class ResultColumn(BaseModel):
+    name: str
+    type: str
+
+
+class Tokens(BaseModel):
+    input: int
+    output: int
+
+
+class Meta(BaseModel):
+    """How the rows were found. `cache_layer`: 1 exact template, 2 semantic, 3 planned now."""
+
+    cache_hit: bool
+    cache_layer: Literal[1, 2, 3]
+    similarity: float | None
+    matched_query: str | None
+    planner: str
+    model: str | None
+    attempts: int
+    cost_usd: float
+    tokens: Tokens
+    latency_ms: float
+    degraded: bool
+    request_id: str
+
+
+class QueryResponse(BaseModel):
+    query: str
+    data: list[dict[str, Any]]
+    columns: list[ResultColumn]
+    row_count: int
+    truncated: bool
+    sql: str
+    params: list[Any]
+    explanation: str
+    meta: Meta
+
+
+class ExplainResponse(BaseModel):
+    query: str
+    sql: str
+    params: list[Any]
+    explanation: str
+    tables: list[str]
+    cache_layer: Literal[1, 2, 3]
+    plan: dict[str, Any] = Field(description="Postgres's EXPLAIN (FORMAT JSON) of it; nothing was run.")
+
+
+@router.post("/api/query", response_model=QueryResponse)
+async def ask_query(
+    body: QueryRequest,
+    request: Request,
+    services: ServicesDep,
+    principal: PrincipalDep,
+    deadline: DeadlineDep,
+) -> Response:
+    """Answer a question with rows, and say how they were found."""
+    answered = await call(request, answer, _ask(body), principal, services, deadline)
+    seconds = sum(answered.timings.seconds.values())
+    request.state.log |= {
+        "layer": answered.layer,
+        "planner": answered.plan.planner,
+        "rows": len(answered.rows),
+        "degraded": answered.degraded,
+        **{f"{step}_ms": round(taken * 1000, 2) for step, taken in answered.timings.seconds.items()},
+    }
+    if services.settings.log_query_text:
+        request.state.log["query"] = body.query
+    telemetry.emit(
+        {
+            "query_duration_seconds": (seconds, MetricUnit.Seconds),
+            "query_success_total": (1, MetricUnit.Count),
+        },
+        cache_layer=str(answered.layer),
+    )
+    return _json(
+        _document(answered, seconds, request.state.request_id),
+        {"server-timing": _server_timing(answered)},
+    )
+
+
+@router.post("/api/explain", response_model=ExplainResponse)
+async def explain_query(
+    body: QueryRequest,
+    request: Request,
+    services: ServicesDep,
+    principal: PrincipalDep,
+    deadline: DeadlineDep,
+) -> Response:
+    """The plan for a question and Postgres's EXPLAIN of it, with nothing run."""
+    plan, params, layer, explained = await call(request, explain, _ask(body), principal, services, deadline)
+    return _json(
+        {
+            "query": body.query,
+            "sql": plan.sql,
+            "params": [_param(value) for value in params],
+            "explanation": plan.explanation,
+            "tables": plan.tables,
+            "cache_layer": layer,
+            "plan": explained,
+        }
+    )
+
+
+def _ask(body: QueryRequest) -> Ask:
+    return Ask(body.query, body.limit, body.timezone, body.fresh)
+
+
+def _document(answered: Answer, seconds: float, request_id: str) -> dict[str, Any]:
+    names = [column.name for column in answered.columns]
+    plan = answered.plan
+    return {
+        "query": answered.query,
+        "data": [dict(zip(names, row, strict=True)) for row in answered.rows],
+        "columns": [{"name": column.name, "type": column.type} for column in answered.columns],
+        "row_count": len(answered.rows),
+        "truncated": answered.truncated,
+        "sql": plan.sql,
+        "params": [_param(value) for value in answered.params],
+        "explanation": plan.explanation,
+        "meta": {
+            "cache_hit": answered.layer != 3,
+            "cache_layer": answered.layer,
+            "similarity": None,
+            "matched_query": None,
+            "planner": plan.planner,
+            "model": plan.model or None,
+            "attempts": 0 if answered.layer != 3 else 1,
+            "cost_usd": plan.cost_usd if answered.layer == 3 else 0.0,
+            "tokens": {"input": 0, "output": 0},
+            "latency_ms": round(seconds * 1000, 2),
+            "degraded": answered.degraded,
+            "request_id": request_id,
+        },
+    }
+
+
+def _server_timing(answered: Answer) -> str:
+    """W3C Server Timing: milliseconds by step; how often Redis and Postgres were asked, as descriptions."""
+    calls = answered.timings.calls
+    units = {"redis": "request", "postgres": "transaction"}
+    described = {step: f';desc="{calls[step]} {unit}{"s" if calls[step] != 1 else ""}"' for step, unit in units.items()}
+    return ", ".join(
+        f"{step};dur={seconds * 1000:.2f}{described.get(step, '')}"
+        for step, seconds in answered.timings.seconds.items()
+    )
+
+
+def _param(value: object) -> object:
+    """A bound value as JSON: numbers as they are written, dates as ISO 8601."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case date() | datetime():
+            return value.isoformat()
+        case _:
+            return str(value)
+
+
+def _json(document: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
+    body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+    return Response(body, media_type="application/json", headers=headers)

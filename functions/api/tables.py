@@ -1,0 +1,102 @@
+"""`GET /api/tables` and `GET /api/tables/{name}`: the visible catalog."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+
+from api.dependencies import DeadlineDep, ServicesDep, call
+from rowcall.catalog import Table
+from rowcall.errors import Problem
+
+router = APIRouter(tags=["catalog"])
+
+
+class TableSummary(BaseModel):
+    name: str
+    kind: str
+    comment: str
+    rows: int
+    columns: int
+
+
+class TableList(BaseModel):
+    tables: list[TableSummary]
+
+
+class ColumnDocument(BaseModel):
+    name: str
+    type: str
+    nullable: bool
+    comment: str
+    values: list[str]
+
+
+class ForeignKeyDocument(BaseModel):
+    columns: list[str]
+    table: str
+    references: list[str]
+
+
+class TableDocument(BaseModel):
+    """`rows` is Postgres's estimate. `values` are the enumerated values of a low-cardinality column."""
+
+    name: str
+    kind: str
+    comment: str
+    rows: int
+    primary_key: list[str]
+    columns: list[ColumnDocument]
+    foreign_keys: list[ForeignKeyDocument]
+
+
+@router.get("/api/tables")
+async def list_tables(request: Request, services: ServicesDep, deadline: DeadlineDep) -> TableList:
+    """The tables that questions can be about."""
+    catalog = await call(request, services.catalogs.current, deadline)
+    return TableList(
+        tables=[
+            TableSummary(
+                name=table.key,
+                kind=table.kind,
+                comment=table.comment,
+                rows=table.rows,
+                columns=len(table.columns),
+            )
+            for table in catalog.tables.values()
+        ]
+    )
+
+
+@router.get("/api/tables/{name}")
+async def show_table(name: str, request: Request, services: ServicesDep, deadline: DeadlineDep) -> TableDocument:
+    """One table: its columns, keys, comments and enumerated values."""
+    catalog = await call(request, services.catalogs.current, deadline)
+    table = catalog.table(name)
+    if table is None:
+        raise Problem("not_found", "There is no such table, or it is not visible.")
+    return _document(table)
+
+
+def _document(table: Table) -> TableDocument:
+    return TableDocument(
+        name=table.key,
+        kind=table.kind,
+        comment=table.comment,
+        rows=table.rows,
+        primary_key=list(table.primary_key),
+        columns=[
+            ColumnDocument(
+                name=column.name,
+                type=column.type,
+                nullable=column.nullable,
+                comment=column.comment,
+                values=list(column.values),
+            )
+            for column in table.columns
+        ],
+        foreign_keys=[
+            ForeignKeyDocument(columns=list(key.columns), table=key.table, references=list(key.references))
+            for key in table.foreign_keys
+        ],
+    )

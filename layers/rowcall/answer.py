@@ -1,0 +1,224 @@
+"""The way of a question, top to bottom. There is no second path to the database.
+
+1 authenticate   who is asking: the caller of `answer` brings a `Principal`
+2 read           text -> Question(template, typed slots); no I/O
+3 admit          in the one request to Redis that is also
+4 recall         layer 1: the plan of the same template, to be bound with this question's slots
+5 plan           only on a miss: planner, guard, EXPLAIN
+6 run            bind, one READ ONLY transaction, cancelled at the deadline
+7 tell           rows, columns, SQL, parameters, layer, timings
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from rowcall import bind, question
+from rowcall.cache.plans import Recalled, Scope
+from rowcall.database.connection import StatementFailed
+from rowcall.errors import Problem, Unanswerable
+
+if TYPE_CHECKING:
+    from rowcall.auth import Principal
+    from rowcall.bootstrap import Services
+    from rowcall.calls import Calls
+    from rowcall.catalog import Catalog
+    from rowcall.database.connection import ResultColumn, Rows
+    from rowcall.deadline import Deadline
+    from rowcall.plan import Plan
+    from rowcall.question import Question
+
+VERSIONS = "plan 1, guard 1, grammar 1"
+"""Part of every scope: raise one when plans, the guard's rules or the grammar change, and old plans are not met."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a caller wants to know. `limit` is the most rows wanted; `fresh` plans anew."""
+
+    query: str
+    limit: int | None = None
+    timezone: str | None = None
+    fresh: bool = False
+
+
+@dataclass(slots=True)
+class Timings:
+    """Seconds spent in each step, and how often Redis and Postgres were asked."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    calls: dict[str, int] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+
+    @contextmanager
+    def counting(self, **counters: Calls) -> Iterator[None]:
+        before = {name: calls.count for name, calls in counters.items()}
+        try:
+            yield
+        finally:
+            self.calls = {name: calls.count - before[name] for name, calls in counters.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Rows, and how they were found. `layer` is 1 (exact template) or 3 (planned now)."""
+
+    query: str
+    rows: list[list[object]]
+    columns: Sequence[ResultColumn]
+    truncated: bool
+    plan: Plan
+    params: list[object]
+    layer: int
+    degraded: bool
+    timings: Timings
+
+
+def answer(ask: Ask, principal: Principal, services: Services, deadline: Deadline) -> Answer:
+    """Answer `ask` for `principal`, or raise a `Problem`."""
+    timings = Timings()
+    with timings.counting(redis=services.store.calls, postgres=services.database.calls):
+        return _answer(ask, principal, services, deadline, timings)
+
+
+def _answer(ask: Ask, principal: Principal, services: Services, deadline: Deadline, timings: Timings) -> Answer:
+    limit = row_limit(ask, services)
+
+    with timings.step("read"):
+        catalog = services.catalogs.current(deadline)
+        asked = read(ask, catalog, services)
+
+    with timings.step("redis"):
+        recalled = recall(ask, asked, principal, catalog, services, deadline)
+
+    if recalled.plan:
+        try:
+            with timings.step("postgres"):
+                params, found = run(recalled.plan, asked, catalog, services, limit, deadline)
+            return tell(ask, recalled.plan, params, found, limit, 1, recalled.degraded, timings)
+        except bind.DoesNotFit:
+            pass
+        except StatementFailed:
+            services.plans.forget(scope(principal, catalog), asked, deadline)
+            catalog = services.catalogs.refresh(deadline)
+            asked = read(ask, catalog, services)
+
+    with timings.step("plan"):
+        plan = make_plan(asked, catalog, services, limit, deadline)
+    with timings.step("postgres"):
+        try:
+            params, found = run(plan, asked, catalog, services, limit, deadline)
+        except StatementFailed as error:
+            raise Unanswerable("The database could not compute an answer to this question.") from error
+    with timings.step("redis"):
+        kept = services.plans.remember(scope(principal, catalog), asked, plan, deadline)
+    return tell(ask, plan, params, found, limit, 3, recalled.degraded or not kept, timings)
+
+
+def explain(
+    ask: Ask, principal: Principal, services: Services, deadline: Deadline
+) -> tuple[Plan, list[object], int, dict[str, object]]:
+    """The plan for `ask`, its parameters, the layer it came from and Postgres's EXPLAIN; nothing is run."""
+    limit = row_limit(ask, services)
+    catalog = services.catalogs.current(deadline)
+    asked = read(ask, catalog, services)
+    recalled = recall(ask, asked, principal, catalog, services, deadline)
+    plan = recalled.plan or make_plan(asked, catalog, services, limit, deadline)
+    params = bind.values(plan, asked, catalog, limit + 1)
+    try:
+        return plan, params, 1 if recalled.plan else 3, services.database.explain(plan.sql, params, deadline)
+    except StatementFailed as error:
+        raise Unanswerable("The database refused the plan for this question.") from error
+
+
+def read(ask: Ask, catalog: Catalog, services: Services) -> Question:
+    """Step 2. Raises `invalid_request` for a question or time zone that cannot be read."""
+    settings = services.settings
+    if not ask.query.strip():
+        raise Problem("invalid_request", fields=[("query", "is empty")])
+    if len(ask.query) > settings.max_query_length:
+        raise Problem("invalid_request", fields=[("query", f"has more than {settings.max_query_length} characters")])
+    if any((ord(character) < 32 and character not in "\t\n\r") or ord(character) == 127 for character in ask.query):
+        raise Problem("invalid_request", fields=[("query", "holds control characters")])
+    zone = ask.timezone or settings.default_timezone
+    try:
+        ZoneInfo(zone)
+    except (OSError, ValueError, KeyError):
+        raise Problem(
+            "invalid_request", fields=[("timezone", "is not an IANA time zone such as Europe/Zurich")]
+        ) from None
+    return question.read(ask.query, catalog, datetime.now(UTC), zone)
+
+
+def recall(
+    ask: Ask, asked: Question, principal: Principal, catalog: Catalog, services: Services, deadline: Deadline
+) -> Recalled:
+    """Steps 3 and 4, in one request to Redis."""
+    if ask.fresh:
+        return Recalled(None, degraded=False)
+    return services.plans.recall(scope(principal, catalog), asked, deadline)
+
+
+def make_plan(asked: Question, catalog: Catalog, services: Services, limit: int, deadline: Deadline) -> Plan:
+    """Step 5. Loaded on a miss only, as it brings the SQL parser."""
+    from rowcall import planning
+
+    return planning.make(asked, catalog, services.database, limit + 1, deadline)
+
+
+def run(
+    plan: Plan, asked: Question, catalog: Catalog, services: Services, limit: int, deadline: Deadline
+) -> tuple[list[object], Rows]:
+    """Step 6: the parameters and what came of them, one row more than `limit` if there are more."""
+    params = bind.values(plan, asked, catalog, limit + 1)
+    return params, services.database.query(plan.sql, params, deadline.within(services.settings.query_timeout))
+
+
+def tell(
+    ask: Ask,
+    plan: Plan,
+    params: list[object],
+    found: Rows,
+    limit: int,
+    layer: int,
+    degraded: bool,
+    timings: Timings,
+) -> Answer:
+    """Step 7."""
+    return Answer(
+        query=ask.query,
+        rows=found.rows[:limit],
+        columns=found.columns,
+        truncated=len(found.rows) > limit,
+        plan=plan,
+        params=params,
+        layer=layer,
+        degraded=degraded,
+        timings=timings,
+    )
+
+
+def row_limit(ask: Ask, services: Services) -> int:
+    """The most rows of the answer. Raises `invalid_request` outside of 1..MAX_LIMIT."""
+    settings = services.settings
+    limit = settings.default_limit if ask.limit is None else ask.limit
+    if not 1 <= limit <= settings.max_limit:
+        raise Problem("invalid_request", fields=[("limit", f"must be between 1 and {settings.max_limit}")])
+    return limit
+
+
+def scope(principal: Principal, catalog: Catalog) -> Scope:
+    return Scope(principal.tenant, principal.role, catalog.fingerprint, VERSIONS)

@@ -1,0 +1,104 @@
+"""The one place where clients are built, each when first needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from hashlib import sha256
+
+from rowcall import settings as settings_module
+from rowcall import telemetry
+from rowcall.cache.catalogs import Catalogs
+from rowcall.cache.plans import Plans
+from rowcall.cache.store import Store
+from rowcall.catalog import Catalog
+from rowcall.database import introspection
+from rowcall.database.connection import Database
+from rowcall.deadline import Deadline
+from rowcall.settings import Settings
+
+
+class Services:
+    """What the steps of `answer` need, of one environment."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        telemetry.logger().setLevel(settings.log_level)
+
+    @cached_property
+    def database(self) -> Database:
+        settings = self.settings
+        url = settings.database_read_url.get_secret_value() or settings.database_url.get_secret_value()
+        return Database(url, ca_file=settings.database_ca_file, connect_timeout=settings.database_connect_timeout)
+
+    @cached_property
+    def store(self) -> Store:
+        settings = self.settings
+        return Store(
+            settings.upstash_redis_rest_url,
+            settings.upstash_redis_rest_token.get_secret_value(),
+            timeout=settings.redis_timeout,
+        )
+
+    @cached_property
+    def plans(self) -> Plans:
+        return Plans(self.store, self._seal_key, self.settings.plan_ttl_seconds)
+
+    @cached_property
+    def catalogs(self) -> Catalogs:
+        return Catalogs(
+            store=self.store,
+            seal_key=self._seal_key,
+            name=self._catalog_name,
+            check_seconds=self.settings.catalog_check_seconds,
+            read=self._read_catalog,
+            probe=lambda deadline: introspection.probe(self.database, deadline),
+        )
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for name in ("database", "store"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
+
+    def _read_catalog(self, deadline: Deadline) -> Catalog:
+        settings = self.settings
+        return introspection.read_catalog(
+            self.database,
+            deadline,
+            schemas=settings.schemas,
+            allowed_tables=settings.allowed_tables,
+            hidden_columns=settings.hidden_columns,
+            visible_columns=settings.visible_columns,
+        )
+
+    @property
+    def _seal_key(self) -> bytes:
+        return self.settings.plan_seal_key.get_secret_value().encode()
+
+    @property
+    def _catalog_name(self) -> str:
+        """One name for one database as one role sees it through these settings."""
+        settings = self.settings
+        parts = (
+            settings.database_read_url.get_secret_value() or settings.database_url.get_secret_value(),
+            *(",".join(names) for names in (settings.schemas, settings.allowed_tables)),
+            *(",".join(names) for names in (settings.hidden_columns, settings.visible_columns)),
+        )
+        return sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def start(environ: Mapping[str, str] = os.environ) -> Services:
+    """The services of this environment; raises `InvalidSettings`. Opens nothing but, where one is named, the secret."""
+    settings = settings_module.load(environ)
+    if settings.secret_arn:
+        settings = settings_module.load(environ, _secrets(settings.secret_arn))
+    return Services(settings)
+
+
+def _secrets(arn: str) -> dict[str, str]:
+    from aws_lambda_powertools.utilities import parameters
+
+    found = parameters.get_secret(arn, transform="json", max_age=300)
+    return {str(name): str(value) for name, value in dict(found).items()}
