@@ -60,6 +60,10 @@ check: $(VENV)/dev ## format, lint, types, template, then the tests
 	@$(BIN)/mypy
 	@$(MAKE) test
 
+.PHONY: docs
+docs: $(VENV)/dev ## write docs/configuration.md and docs/openapi.json from the code
+	@$(BIN)/python -m docs.generate
+
 .PHONY: lock
 lock: $(BIN)/uv ## pin every dependency, with hashes, after editing a .in file
 	@for file in layers/dependencies/requirements requirements/local requirements/dev requirements/sam requirements/uv; do \

@@ -24,7 +24,7 @@ State = Literal["ok", "down"]
 
 
 class Health(BaseModel):
-    """`healthy` when every dependency answers; else `unhealthy`, with 503, and `services` names the one that is down."""
+    """`unhealthy`, with status 503, when a dependency is down; `services` names which."""
 
     status: Literal["healthy", "unhealthy"]
     timestamp: datetime
