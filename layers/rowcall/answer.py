@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,13 +21,14 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from rowcall import bind, question
-from rowcall.cache.plans import Recalled, Scope
+from rowcall.cache.plans import Scope
 from rowcall.database.connection import StatementFailed
 from rowcall.errors import Problem, Unanswerable
 
 if TYPE_CHECKING:
     from rowcall.auth import Principal
     from rowcall.bootstrap import Services
+    from rowcall.cache.plans import Lease, Recalled
     from rowcall.calls import Calls
     from rowcall.catalog import Catalog
     from rowcall.database.connection import ResultColumn, Rows
@@ -36,6 +38,10 @@ if TYPE_CHECKING:
 
 VERSIONS = "plan 1, guard 1, grammar 1"
 """Part of every scope: raise one when plans, the guard's rules or the grammar change, and old plans are not met."""
+
+
+POLL_SECONDS = (0.02, 0.08)
+"""How long to wait between looks while someone else plans; drawn anew each time, so that waiters do not march."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,29 +108,28 @@ def _answer(ask: Ask, principal: Principal, services: Services, deadline: Deadli
         asked = read(ask, catalog, services)
 
     with timings.step("redis"):
-        recalled = recall(ask, asked, principal, catalog, services, deadline)
+        recalled = recall(ask, asked, scope(principal, catalog), services, deadline)
 
-    if recalled.plan:
+    if recalled.known:
+        plan = recalled.known.plan
         try:
             with timings.step("postgres"):
-                params, found = run(recalled.plan, asked, catalog, services, limit, deadline)
-            return tell(ask, recalled.plan, params, found, limit, 1, recalled.degraded, timings)
+                params, found = run(plan, asked, catalog, services, limit, deadline)
+            return tell(ask, plan, params, found, limit, 1, recalled.degraded, timings)
         except bind.DoesNotFit:
             pass
         except StatementFailed:
-            services.plans.forget(scope(principal, catalog), asked, deadline)
+            services.plans.forget(scope(principal, catalog), [recalled.known.id], deadline)
             catalog = services.catalogs.refresh(deadline)
             asked = read(ask, catalog, services)
 
-    with timings.step("plan"):
-        plan = make_plan(asked, catalog, services, limit, deadline)
-    with timings.step("postgres"):
-        try:
-            params, found = run(plan, asked, catalog, services, limit, deadline)
-        except StatementFailed as error:
-            raise Unanswerable("The database could not compute an answer to this question.") from error
+    with services.plans.holding(recalled.lease, deadline):
+        with timings.step("plan"):
+            plan = make_plan(asked, scope(principal, catalog), catalog, recalled.lease, services, limit, deadline)
+        with timings.step("postgres"):
+            params, found = run_new(plan, asked, catalog, services, limit, deadline)
     with timings.step("redis"):
-        kept = services.plans.remember(scope(principal, catalog), asked, plan, deadline)
+        kept = services.plans.remember(scope(principal, catalog), asked, plan, recalled.lease, deadline)
     return tell(ask, plan, params, found, limit, 3, recalled.degraded or not kept, timings)
 
 
@@ -135,11 +140,17 @@ def explain(
     limit = row_limit(ask, services)
     catalog = services.catalogs.current(deadline)
     asked = read(ask, catalog, services)
-    recalled = recall(ask, asked, principal, catalog, services, deadline)
-    plan = recalled.plan or make_plan(asked, catalog, services, limit, deadline)
+    theirs = scope(principal, catalog)
+    recalled = recall(ask, asked, theirs, services, deadline)
+    if recalled.known:
+        plan = recalled.known.plan
+    else:
+        with services.plans.holding(recalled.lease, deadline):
+            plan = make_plan(asked, theirs, catalog, recalled.lease, services, limit, deadline)
+        services.plans.remember(theirs, asked, plan, recalled.lease, deadline)
     params = bind.values(plan, asked, catalog, limit + 1)
     try:
-        return plan, params, 1 if recalled.plan else 3, services.database.explain(plan.sql, params, deadline)
+        return plan, params, 1 if recalled.known else 3, services.database.explain(plan.sql, params, deadline)
     except StatementFailed as error:
         raise Unanswerable("The database refused the plan for this question.") from error
 
@@ -163,20 +174,37 @@ def read(ask: Ask, catalog: Catalog, services: Services) -> Question:
     return question.read(ask.query, catalog, datetime.now(UTC), zone)
 
 
-def recall(
-    ask: Ask, asked: Question, principal: Principal, catalog: Catalog, services: Services, deadline: Deadline
-) -> Recalled:
-    """Steps 3 and 4, in one request to Redis."""
-    if ask.fresh:
-        return Recalled(None, degraded=False)
-    return services.plans.recall(scope(principal, catalog), asked, deadline)
+def recall(ask: Ask, asked: Question, scope: Scope, services: Services, deadline: Deadline) -> Recalled:
+    """Steps 3 and 4, in one request to Redis; further ones only while someone else plans the same template.
+
+    Raises `unanswerable` when that was found within the last minute.
+    """
+    recalled = services.plans.recall(scope, asked, deadline, fresh=ask.fresh)
+    while recalled.someone_plans:
+        time.sleep(deadline.left(random.uniform(*POLL_SECONDS)))  # noqa: S311
+        recalled = services.plans.recall(scope, asked, deadline, waited=True)
+    if recalled.refusal:
+        raise recalled.refusal
+    return recalled
 
 
-def make_plan(asked: Question, catalog: Catalog, services: Services, limit: int, deadline: Deadline) -> Plan:
+def make_plan(
+    asked: Question,
+    scope: Scope,
+    catalog: Catalog,
+    lease: Lease | None,
+    services: Services,
+    limit: int,
+    deadline: Deadline,
+) -> Plan:
     """Step 5. Loaded on a miss only, as it brings the SQL parser."""
     from rowcall import planning
 
-    return planning.make(asked, catalog, services.database, limit + 1, deadline)
+    try:
+        return planning.make(asked, catalog, services.database, limit + 1, deadline)
+    except Unanswerable as refusal:
+        services.plans.refuse(scope, asked, refusal, lease, deadline)
+        raise
 
 
 def run(
@@ -185,6 +213,16 @@ def run(
     """Step 6: the parameters and what came of them, one row more than `limit` if there are more."""
     params = bind.values(plan, asked, catalog, limit + 1)
     return params, services.database.query(plan.sql, params, deadline.within(services.settings.query_timeout))
+
+
+def run_new(
+    plan: Plan, asked: Question, catalog: Catalog, services: Services, limit: int, deadline: Deadline
+) -> tuple[list[object], Rows]:
+    """Step 6 for a plan made now: it passed EXPLAIN, so what fails is in the data, such as a division by zero."""
+    try:
+        return run(plan, asked, catalog, services, limit, deadline)
+    except StatementFailed as error:
+        raise Unanswerable("The database could not compute an answer to this question.") from error
 
 
 def tell(

@@ -43,7 +43,12 @@ class Services:
 
     @cached_property
     def plans(self) -> Plans:
-        return Plans(self.store, self._seal_key, self.settings.plan_ttl_seconds)
+        return Plans(
+            self.store,
+            self._seal_key,
+            ttl_seconds=self.settings.plan_ttl_seconds,
+            cap_seconds=self.settings.plan_cap_seconds,
+        )
 
     @cached_property
     def catalogs(self) -> Catalogs:

@@ -76,6 +76,7 @@ class Settings(BaseModel):
         description="Key of the HMAC that seals cached plans; 32 characters or more, unknown to Redis. Required.",
     )
     plan_ttl_seconds: int = Field(7 * 86400, gt=0, description="How long an unused plan is remembered.")
+    plan_cap_seconds: int = Field(30 * 86400, gt=0, description="How long a plan is used before it is planned anew.")
 
     max_query_length: int = Field(300, ge=1, le=4000, description="Longest question, in characters.")
     default_limit: int = Field(50, ge=1, description="Rows of an answer when the caller sets no limit.")

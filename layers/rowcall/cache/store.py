@@ -6,6 +6,9 @@ One error type, one deadline, no retries (a lost reply to a counter would be cou
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha1
+from pathlib import Path
 from typing import Any, cast
 
 import httpx
@@ -16,6 +19,21 @@ from rowcall.cache.transport import DeadlineClient
 from rowcall.calls import Calls
 from rowcall.deadline import Deadline
 from rowcall.errors import Problem
+
+NO_SCRIPT = "NOSCRIPT"
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A Lua script of `cache/lua/`, and the SHA-1 by which Redis knows it once it has seen it."""
+
+    text: str
+    sha: str
+
+
+def script(name: str) -> Script:
+    text = (Path(__file__).parent / "lua" / f"{name}.lua").read_text()
+    return Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
 class StoreUnavailable(Exception):
@@ -52,6 +70,15 @@ class Store:
             if error.code != "deadline_exceeded":
                 raise
             raise StoreUnavailable("timeout") from error
+
+    def run(self, script: Script, args: Sequence[str | int], deadline: Deadline) -> Any:
+        """Run a script in one request; in two where Redis does not know it yet."""
+        try:
+            return self.execute(["EVALSHA", script.sha, 0, *args], deadline)
+        except StoreUnavailable as error:
+            if NO_SCRIPT not in str(error.__cause__):
+                raise
+            return self.execute(["EVAL", script.text, 0, *args], deadline)
 
     def get_many(self, keys: Sequence[str], deadline: Deadline) -> list[str | None]:
         values = self.execute(["MGET", *keys], deadline)

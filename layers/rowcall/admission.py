@@ -1,0 +1,90 @@
+"""How often a caller may ask: policies, checked exactly by a sliding log on Redis's own clock.
+
+The check is part of `cache/lua/recall.lua`, so it costs no request of its own. While Redis is down a limiter
+in this environment takes over: each environment then admits up to the quota.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """At most `quota` admissions in any `window` seconds. `name` is what the RateLimit fields call it."""
+
+    name: str
+    quota: int
+    window: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A policy applied to one caller: an address, a user."""
+
+    policy: Policy
+    caller: str
+
+    @property
+    def key(self) -> str:
+        """The caller is hashed: no address or name is kept in Redis."""
+        return f"rowcall:limit:{self.policy.name}:{sha256(self.caller.encode()).hexdigest()[:32]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a policy said: admissions left after this one, seconds until another place is free."""
+
+    policy: Policy
+    remaining: int
+    reset: float
+    admitted: bool
+
+
+def verdicts(limits: Sequence[Limit], counted: Sequence[tuple[int, float]]) -> tuple[Verdict, ...]:
+    """From what was used before this request and the seconds until a place is free, per limit."""
+    admitted = all(used < limit.policy.quota for limit, (used, _) in zip(limits, counted, strict=True))
+    return tuple(
+        Verdict(
+            limit.policy,
+            max(limit.policy.quota - used - admitted, 0),
+            free if used else float(limit.policy.window),
+            used < limit.policy.quota,
+        )
+        for limit, (used, free) in zip(limits, counted, strict=True)
+    )
+
+
+@dataclass
+class LocalLimiter:
+    """The same sliding log in memory, of one environment, for as long as Redis is down."""
+
+    _logs: dict[str, deque[float]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def admit(self, limits: Sequence[Limit]) -> tuple[Verdict, ...]:
+        now = time.monotonic()
+        with self._lock:
+            counted = []
+            for limit in limits:
+                log = self._logs.setdefault(limit.key, deque())
+                while log and log[0] <= now - limit.policy.window:
+                    log.popleft()
+                leaving = max(len(log) - limit.policy.quota, 0)
+                counted.append((len(log), log[leaving] + limit.policy.window - now if log else 0.0))
+            told = verdicts(limits, counted)
+            if all(verdict.admitted for verdict in told):
+                for limit in limits:
+                    self._logs[limit.key].append(now)
+            self._forget(now)
+        return told
+
+    def _forget(self, now: float) -> None:
+        """Keep the logs of callers of the last hour only, when there are many."""
+        if len(self._logs) > 10_000:
+            self._logs = {key: log for key, log in self._logs.items() if log and log[-1] > now - 3600}

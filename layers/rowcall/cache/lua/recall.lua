@@ -1,0 +1,94 @@
+-- Admission, layer 1, the lease to plan, and what is new for layer 2: one request.
+-- ARGV[1] is JSON; replies {verdicts, found, leased, sequence, changed, page}, cut short after what refuses.
+--   verdicts  per policy {used before this request, microseconds until a place is free}
+--   found     {pointer, plan, uses} as sealed, or false
+--   leased    1 when the asker is the one to plan
+--   changed   ids of plans that were added or dropped since `seen`; what memory holds of them is stale
+--   page      on a miss, {id, plan, sequence} of entries after `since`, for the index of layer 2
+local asked = cjson.decode(ARGV[1])
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+
+-- Sliding log: the moments of the last window are kept, so no window ever admits more than the quota.
+-- All policies must admit, or none is charged.
+local verdicts, refused = {}, false
+for i, policy in ipairs(asked.policies) do
+  redis.call('ZREMRANGEBYSCORE', policy.key, '-inf', now - policy.window)
+  local used = redis.call('ZCARD', policy.key)
+  local free = 0
+  if used > 0 then
+    local leaving = math.max(used - policy.quota, 0)
+    free = tonumber(redis.call('ZRANGE', policy.key, leaving, leaving, 'WITHSCORES')[2]) + policy.window - now
+  end
+  refused = refused or used >= policy.quota
+  verdicts[i] = {used, free}
+end
+if refused then
+  return {verdicts}
+end
+for _, policy in ipairs(asked.policies) do
+  redis.call('ZADD', policy.key, now, asked.request)
+  redis.call('PEXPIRE', policy.key, math.ceil(policy.window / 1000) + 1000)
+end
+if not asked.prefix then
+  return {verdicts}
+end
+
+local prefix = asked.prefix
+local stats = prefix .. 'stats:' .. asked.day
+if not asked.waited then
+  redis.call('HINCRBY', stats, 'asked', 1)
+  redis.call('EXPIRE', stats, asked.stats_ttl)
+end
+
+local function find(template)
+  local key = prefix .. 'pointer:' .. template
+  local pointer = redis.call('GET', key)
+  if not pointer then
+    return false
+  end
+  if string.sub(pointer, 65, 65) ~= 'p' then
+    return {pointer, false, 0}
+  end
+  local plan = prefix .. 'plan:' .. string.sub(pointer, 66)
+  local entry = redis.call('HMGET', plan, 'entry', 'created', 'pinned', 'cost')
+  if not entry[1] then
+    redis.call('DEL', key)
+    return false
+  end
+  redis.call('HINCRBY', stats, 'layer1', 1)
+  if entry[4] then
+    redis.call('HINCRBYFLOAT', stats, 'saved_usd', entry[4])
+  end
+  redis.call('HSET', plan, 'used', time[1])
+  if not entry[3] then
+    -- Expiry slides with use, up to a cap counted from the planning.
+    local ttl = math.min(asked.ttl, (tonumber(entry[2]) or 0) + asked.cap - time[1])
+    redis.call('EXPIRE', key, math.max(ttl, 1))
+    redis.call('EXPIRE', plan, math.max(ttl, 1))
+  end
+  return {pointer, entry[1], redis.call('HINCRBY', plan, 'uses', 1)}
+end
+
+local found = false
+if not asked.fresh then
+  found = find(asked.template) or find(asked.exact)
+end
+local sequence = tonumber(redis.call('GET', prefix .. 'sequence') or 0)
+local changed = {}
+if asked.seen < sequence then
+  changed = redis.call('ZRANGEBYSCORE', prefix .. 'log', '(' .. asked.seen, '+inf', 'LIMIT', 0, 256)
+end
+if found then
+  return {verdicts, found, 0, sequence, changed, {}}
+end
+
+local leased = redis.call('SET', prefix .. 'lease:' .. asked.template, asked.request, 'NX', 'PX', asked.lease) and 1 or 0
+local page = {}
+if asked.since < sequence then
+  local ids = redis.call('ZRANGEBYSCORE', prefix .. 'log', '(' .. asked.since, '+inf', 'WITHSCORES', 'LIMIT', 0, asked.page)
+  for i = 1, #ids, 2 do
+    page[#page + 1] = {ids[i], redis.call('HGET', prefix .. 'plan:' .. ids[i], 'entry'), tonumber(ids[i + 1])}
+  end
+end
+return {verdicts, false, leased, sequence, changed, page}
