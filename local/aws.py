@@ -1,0 +1,32 @@
+"""AWS in a process: moto's server on 127.0.0.1. It knows no secret and needs none."""
+
+from __future__ import annotations
+
+import sys
+import urllib.request
+from contextlib import suppress
+
+from local.processes import Processes, free_port
+
+REGION = "eu-central-1"
+
+
+class Aws:
+    """A running moto server at `url`."""
+
+    def __init__(self, processes: Processes) -> None:
+        self._processes = processes
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self._child = processes.start(
+            "aws", [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
+        )
+        self._child.wait_until(self._ready)
+
+    def stop(self) -> None:
+        self._processes.stop(self._child)
+
+    def _ready(self) -> bool:
+        with suppress(OSError), urllib.request.urlopen(f"{self.url}/moto-api/", timeout=5) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+        return False

@@ -1,0 +1,85 @@
+"""What every tier may use. Nothing is started until a test asks for it.
+
+`stack`         a real Postgres and a real Redis behind Upstash's REST protocol, one each for the whole session
+`bridge`        that REST endpoint, empty and with its counts at 0 (`url`, `token`, `requests`, `commands`)
+`shop`          the name of the database with the sample shop: read it, never change it
+`make_database` a fresh database of a module's own, from SQL; gives its name
+`database_url`  leads to the shop as the read-only role; `owner_url` as its owner
+`aws`           moto's URL
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from local.aws import Aws
+from local.bridge import Bridge
+from local.postgres import SQL, Postgres
+from local.stack import SHOP, Stack
+
+NUMBERS = count(1)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    with Stack({}, shop=False, aws=False) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres(stack: Stack) -> Postgres:
+    assert stack.postgres
+    return stack.postgres
+
+
+@pytest.fixture
+def bridge(stack: Stack) -> Bridge:
+    assert stack.bridge
+    stack.bridge.reset()
+    return stack.bridge
+
+
+@pytest.fixture(scope="session")
+def shop(postgres: Postgres) -> str:
+    postgres.create(SHOP, SQL / "shop.sql")
+    return SHOP
+
+
+@pytest.fixture(scope="session")
+def database_url(postgres: Postgres, shop: str) -> str:
+    return postgres.reader_url(shop)
+
+
+@pytest.fixture(scope="session")
+def owner_url(postgres: Postgres, shop: str) -> str:
+    return postgres.owner_url(shop)
+
+
+@pytest.fixture(scope="module")
+def make_database(postgres: Postgres) -> Iterator[Callable[[str | Path], str]]:
+    made: list[str] = []
+
+    def make(sql: str | Path) -> str:
+        name = f"test_{next(NUMBERS)}"
+        with tempfile.TemporaryDirectory() as directory:
+            script = sql if isinstance(sql, Path) else Path(directory) / "database.sql"
+            if isinstance(sql, str):
+                script.write_text(sql)
+            postgres.drop(name)
+            postgres.create(name, script)
+        made.append(name)
+        return name
+
+    yield make
+    for name in made:
+        postgres.drop(name)
+
+
+@pytest.fixture(scope="session")
+def aws(stack: Stack) -> Aws:
+    return Aws(stack.processes)
