@@ -1,1 +1,1 @@
-"""The only place that opens Postgres."""
+"""The only way to Postgres: one read-only transaction per statement, and what the catalog knows of the tables."""

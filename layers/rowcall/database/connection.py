@@ -1,0 +1,158 @@
+"""Runs one statement in one READ ONLY transaction, never past its deadline.
+
+A statement past its time is cancelled in the server. A connection that fails in any way but a clean error of the
+statement is dropped, since an answer left unread on it would be the next question's. A driver's text stays in
+`StatementFailed` and in causes: it is for the log and for a planner, never for a person.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pg8000.exceptions import DatabaseError
+
+from rowcall.database.address import Address
+from rowcall.database.session import ConnectionLost, ResultTooLarge, Session, TimedOut, encode
+from rowcall.database.values import TYPE_NAMES
+from rowcall.deadline import Deadline
+from rowcall.errors import Problem
+
+QUERY_CANCELED = "57014"
+LOCK_NOT_AVAILABLE = "55P03"
+UNAVAILABLE = ("08", "40", "53", "57", "58")
+"""Classes of https://www.postgresql.org/docs/current/errcodes-appendix.html that are no fault of a statement:
+connection, rollback (a replica's conflict with recovery), resources, operator intervention, system."""
+
+_EXPLAIN = "EXPLAIN (FORMAT JSON) "
+
+
+@dataclass(frozen=True, slots=True)
+class ResultColumn:
+    """`type` is Postgres's name of a built-in type, and "text" for every other."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a statement returned, its values safe for JSON."""
+
+    columns: list[ResultColumn]
+    rows: list[list[object]]
+
+
+class StatementFailed(Exception):
+    """Postgres could not run the statement. `position` is the character of it, from 1, where Postgres saw why."""
+
+    def __init__(self, sqlstate: str, message: str, position: int | None = None) -> None:
+        super().__init__(f"{sqlstate}: {message}")
+        self.sqlstate = sqlstate
+        self.message = message
+        self.position = position
+
+
+class Database:
+    """Thread-safe: each thread has a connection of its own, opened when first needed."""
+
+    def __init__(
+        self, url: str, *, ca_file: str = "", connect_timeout: float = 2.0, setting: str = "DATABASE_URL"
+    ) -> None:
+        """Raises `InvalidSettings` for a `url` or `ca_file` that cannot be understood; connects to nothing."""
+        self._address = Address.parse(url, ca_file=ca_file, setting=setting)
+        self._connect_timeout = connect_timeout
+        self._own = threading.local()
+        self._lock = threading.Lock()
+        self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+        self._transactions = 0
+
+    @property
+    def transactions(self) -> int:
+        """How many have been started so far, by all threads."""
+        return self._transactions
+
+    def query(self, sql: str, values: Sequence[object], deadline: Deadline) -> Rows:
+        """The rows of one statement. Raises `Problem` or `StatementFailed`."""
+        context = self._transact(sql, values, deadline)
+        return Rows(
+            [
+                ResultColumn(column["name"], TYPE_NAMES.get(column["type_oid"], "text"))
+                for column in context.columns or ()
+            ],
+            context.rows or [],
+        )
+
+    def explain(self, sql: str, values: Sequence[object], deadline: Deadline) -> dict[str, Any]:
+        """Postgres's plan for a statement that is not run. Raises `Problem` or `StatementFailed`."""
+        try:
+            context = self._transact(_EXPLAIN + sql, values, deadline)
+        except StatementFailed as error:
+            if error.position is not None:
+                error.position -= len(_EXPLAIN)
+            raise
+        plan: dict[str, Any] = context.rows[0][0][0]
+        return plan
+
+    def ping(self, deadline: Deadline) -> None:
+        """Raises `Problem` unless the database answers."""
+        self._transact("SELECT 1", (), deadline)
+
+    def close(self) -> None:
+        """Close every thread's connection. No thread may be using one."""
+        for session in list(self._sessions):
+            session.drop()
+
+    def _transact(self, sql: str, values: Sequence[object], deadline: Deadline) -> Any:
+        try:
+            message = encode(sql, values)
+        except ValueError as error:
+            raise StatementFailed("22021", "text that Postgres cannot hold") from error
+        try:
+            try:
+                return self._attempt(message, deadline)
+            except ConnectionLost:
+                return self._attempt(message, deadline)  # once more: reading twice harms nobody
+        except ConnectionLost as error:
+            raise Problem("database_unavailable") from error
+        except TimedOut as error:
+            raise Problem("deadline_exceeded") from error
+        except ResultTooLarge as error:
+            raise StatementFailed("54000", "the result is too large") from error
+        except DatabaseError as error:
+            raise _meaning(error) from error
+
+    def _attempt(self, message: bytes, deadline: Deadline) -> Any:
+        session = self._session(deadline)
+        deadline.left()
+        with self._lock:
+            self._transactions += 1
+        return session.transact(message, deadline)
+
+    def _session(self, deadline: Deadline) -> Session:
+        session: Session | None = getattr(self._own, "session", None)
+        if session is not None and session.usable:
+            return session
+        try:
+            session = Session(self._address, deadline.within(self._connect_timeout))
+        except Exception as error:  # refused, unknown, untrusted, not let in, or no Postgres at all
+            deadline.left()
+            raise Problem("database_unavailable") from error
+        self._own.session = session
+        with self._lock:
+            self._sessions.add(session)
+        return session
+
+
+def _meaning(error: DatabaseError) -> Exception:
+    fields = error.args[0]
+    state = fields.get("C", "")
+    if state == QUERY_CANCELED:
+        return Problem("deadline_exceeded")
+    if state == LOCK_NOT_AVAILABLE or state.startswith(UNAVAILABLE):
+        return Problem("database_unavailable")
+    position = fields.get("P")
+    return StatementFailed(state, fields.get("M", ""), int(position) if position else None)
