@@ -10,6 +10,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -23,6 +25,13 @@ from local.postgres import SQL, Postgres
 from local.stack import SHOP, Stack
 
 NUMBERS = count(1)
+
+
+@pytest.fixture(autouse=True)
+def _log_to_the_captured_stdout() -> None:
+    for handler in logging.getLogger("rowcall").handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.stream = sys.stdout
 
 
 @pytest.fixture(scope="session")
