@@ -28,7 +28,7 @@ NUMBERS = count(1)
 
 
 @pytest.fixture(autouse=True)
-def _log_to_the_captured_stdout() -> None:
+def _log_to_a_stdout_that_is_open() -> None:
     for handler in logging.getLogger("rowcall").handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.stream = sys.stdout

@@ -97,7 +97,7 @@ def test_two_scopes_never_meet(plans: Plans, part: str) -> None:
 
 
 def test_entries_moved_to_another_scope_are_ignored(
-    plans: Plans, store: Store, capsys: pytest.CaptureFixture[str]
+    plans: Plans, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     plans.remember(SCOPE, question(), PLAN, None, deadline())
     other = replace(SCOPE, tenant="victim")
@@ -109,7 +109,7 @@ def test_entries_moved_to_another_scope_are_ignored(
             entry = store.execute(["HGET", name, "entry"], deadline())
             store.execute(["HSET", target, "entry", entry, "created", "1"], deadline())
     assert plans.recall(other, question(), deadline()).known is None
-    assert "fails its seal" in capsys.readouterr().out
+    assert "fails its seal" in caplog.text
 
 
 def test_a_pointer_moved_to_another_template_is_ignored(plans: Plans, store: Store) -> None:
@@ -125,7 +125,7 @@ def test_a_pointer_moved_to_another_template_is_ignored(plans: Plans, store: Sto
 
 @pytest.mark.parametrize("damage", ["planted", "altered", "truncated", "empty", "foreign key"])
 def test_damaged_plans_are_logged_and_ignored(
-    plans: Plans, store: Store, damage: str, capsys: pytest.CaptureFixture[str]
+    plans: Plans, store: Store, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     plans.remember(SCOPE, question(), PLAN, None, deadline())
     (name,) = keys(store, "rowcall:{*:plan:*")
@@ -141,7 +141,7 @@ def test_damaged_plans_are_logged_and_ignored(
     store.execute(["HSET", name, "entry", damaged], deadline())
     reader = make_plans(store, b"x" * 32 if damage == "foreign key" else SEAL_KEY)
     assert reader.recall(SCOPE, question(), deadline()).known is None
-    assert "fails its seal" in capsys.readouterr().out
+    assert "fails its seal" in caplog.text
 
 
 def test_forgotten_plans_are_gone_from_every_memory(plans: Plans, store: Store, dead_store: Store) -> None:

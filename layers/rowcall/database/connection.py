@@ -15,6 +15,7 @@ from typing import Any
 
 from pg8000.exceptions import DatabaseError
 
+from rowcall.calls import Calls
 from rowcall.database.address import Address
 from rowcall.database.session import ConnectionLost, ResultTooLarge, Session, TimedOut, encode
 from rowcall.database.values import TYPE_NAMES
@@ -69,10 +70,11 @@ class Database:
         self._lock = threading.Lock()
         self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
         self._transactions = 0
+        self.calls = Calls()
 
     @property
     def transactions(self) -> int:
-        """How many have been started so far, by all threads."""
+        """How many have been started so far, by all threads; `calls.count` is this thread's."""
         return self._transactions
 
     def query(self, sql: str, values: Sequence[object], deadline: Deadline) -> Rows:
@@ -128,6 +130,7 @@ class Database:
     def _attempt(self, message: bytes, deadline: Deadline) -> Any:
         session = self._session(deadline)
         deadline.left()
+        self.calls.count += 1
         with self._lock:
             self._transactions += 1
         return session.transact(message, deadline)
