@@ -60,6 +60,7 @@ def response(problem: Problem, request_id: str) -> JSONResponse:
         "status": problem.kind.status,
         "detail": problem.detail,
         "request_id": request_id,
+        **problem.members,
     }
     if problem.suggestions:
         document["suggestions"] = list(problem.suggestions)

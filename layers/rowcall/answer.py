@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from rowcall.plan import Plan
     from rowcall.question import Question
 
-VERSIONS = "plan 1, guard 1, grammar 1"
+VERSIONS = "plan 2, guard 1, grammar 1"
 """Part of every scope: raise one when plans, the guard's rules or the grammar change, and old plans are not met."""
 
 

@@ -6,8 +6,9 @@ A message never holds a driver's text, a stack, a secret or another tenant's nam
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +21,13 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "invalid_request": Kind(400, "The request is not valid."),
+    "budget_exceeded": Kind(402, "This month's budget for models is spent."),
     "not_found": Kind(404, "There is nothing here."),
     "method_not_allowed": Kind(405, "This address does not take that method."),
     "payload_too_large": Kind(413, "The request body is too large."),
     "unsupported_media_type": Kind(415, "The request body must be JSON."),
     "unanswerable": Kind(422, "This database cannot answer that question."),
+    "ambiguous": Kind(422, "That question can be read in more than one way."),
     "unsafe": Kind(422, "The plan for this question was refused as unsafe."),
     "internal": Kind(500, "Something went wrong on our side."),
     "planner_unavailable": Kind(502, "No planner could be reached."),
@@ -34,7 +37,10 @@ KINDS: dict[str, Kind] = {
 
 
 class Problem(Exception):
-    """An error of `KINDS`. `detail` says what happened here; `suggestions` are questions that would work."""
+    """An error of `KINDS`. `detail` says what happened here; `suggestions` are questions that would work.
+
+    `members` are further members of the problem document (RFC 9457, 3.2).
+    """
 
     def __init__(
         self,
@@ -44,6 +50,7 @@ class Problem(Exception):
         suggestions: Sequence[str] = (),
         fields: Sequence[tuple[str, str]] = (),
         retry_after: float | None = None,
+        members: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         self.code = code
         self.kind = KINDS[code]
@@ -51,6 +58,7 @@ class Problem(Exception):
         self.suggestions = tuple(suggestions)
         self.fields = tuple(fields)
         self.retry_after = retry_after
+        self.members = dict(members)
         super().__init__(f"{code}: {self.detail}")
 
 

@@ -45,7 +45,11 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Guarded SQL in Postgres's dialect with `$1`..`$n`; the last parameter is always the row cap."""
+    """Guarded SQL in Postgres's dialect with `$1`..`$n`; the last parameter is always the row cap.
+
+    The fields from `planner` on tell how it was made: `attempts` counts the planner's proposals, `passed_over` are
+    the planners that were to be asked before, and could not be reached.
+    """
 
     sql: str
     parameters: tuple[Parameter, ...]
@@ -55,3 +59,7 @@ class Plan:
     planner: str = ""
     model: str = ""
     cost_usd: float = 0.0
+    attempts: int = 1
+    input_tokens: int = 0
+    output_tokens: int = 0
+    passed_over: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -86,6 +87,54 @@ class Settings(BaseModel):
     max_body_bytes: int = Field(65536, gt=0, description="Largest request body.")
     default_timezone: str = Field("UTC", description="IANA time zone of askers who name none.")
 
+    planners: Names = Field(
+        ("anthropic", "openai", "bedrock", "grammar"),
+        description="Who may plan, in the order they are asked; those without credentials are left out. "
+        "`grammar` needs no model.",
+    )
+    llm_provider: Literal["", "anthropic", "openai", "bedrock"] = Field(
+        "", description="The provider to ask before the others of PLANNERS."
+    )
+    llm_model: str = Field("", description="Model of LLM_PROVIDER, in place of that provider's own setting.")
+    anthropic_api_key: SecretStr = Field(SecretStr(""), description="Key of the Claude API.")
+    anthropic_base_url: str = Field("https://api.anthropic.com", description="Where the Claude API is.")
+    anthropic_model: str = Field("claude-sonnet-5-5", description="Model of the `anthropic` planner.")
+    openai_api_key: SecretStr = Field(SecretStr(""), description="Key of the OpenAI API or of a compatible one.")
+    openai_base_url: str = Field(
+        "",
+        description="A compatible endpoint, such as a local model's, which may need no key; OpenAI's own if empty.",
+    )
+    openai_model: str = Field("gpt-6.2-sol", description="Model of the `openai` planner.")
+    bedrock_region: str = Field(
+        "", description="Region of Amazon Bedrock; the `bedrock` planner is left out if empty. Credentials are IAM's."
+    )
+    bedrock_base_url: str = Field("", description="Where Amazon Bedrock is, if not at its region's public endpoint.")
+    bedrock_model: str = Field("global.anthropic.claude-sonnet-5-5", description="Model of the `bedrock` planner.")
+    llm_prices: str = Field(
+        "",
+        description="Prices of models that `prices.json` does not list, as JSON in dollars per million tokens: "
+        '`{"model": {"input": "1", "output": "5"}}`, and `cached`, `cache_write` where they differ from `input`.',
+    )
+    llm_timeout: Seconds = Field(12.0, description="How long one call of a model may take.")
+    llm_retries: int = Field(3, ge=0, le=10, description="Retries of a call on 408, 409, 429, 5xx and lost replies.")
+    llm_max_tokens: int = Field(4096, ge=256, le=32000, description="Most tokens of a model's reply.")
+    catalog_tokens: int = Field(
+        12000, ge=500, le=60000, description="Most tokens of the catalog a model sees; less relevant tables go first."
+    )
+    plan_repairs: int = Field(2, ge=0, le=2, description="How often a model may repair a plan that was refused.")
+    plan_cost_ceiling: float = Field(
+        10_000_000.0, gt=0, description="Plans that Postgres estimates to cost more, in EXPLAIN's units, are not run."
+    )
+    user_budget_usd: Decimal = Field(
+        Decimal(0), ge=0, description="Most dollars a user's questions may cost in models a month; 0 is no limit."
+    )
+    tenant_budget_usd: Decimal = Field(
+        Decimal(0), ge=0, description="Most dollars a tenant's questions may cost in models a month; 0 is no limit."
+    )
+    budget_without_redis: Literal["refuse", "allow"] = Field(
+        "refuse", description="Whether models are called when a budget is set and Redis, which counts it, is down."
+    )
+
     cors_origin: Names = Field((), description="Origins that may call from a browser; none if empty.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged.")
     log_query_text: bool = Field(False, description="Log the text of questions, which may hold personal data.")
@@ -95,6 +144,11 @@ class Settings(BaseModel):
     def _agree(self) -> Settings:
         if self.default_limit > self.max_limit:
             raise ValueError("DEFAULT_LIMIT must not exceed MAX_LIMIT")
+        unknown = set(self.planners) - {"anthropic", "openai", "bedrock", "grammar"}
+        if unknown or not self.planners:
+            raise ValueError("PLANNERS must name some of anthropic, openai, bedrock, grammar")
+        if self.llm_model and not self.llm_provider:
+            raise ValueError("LLM_MODEL needs LLM_PROVIDER")
         return self
 
 

@@ -331,5 +331,12 @@ def _load(payload: str) -> Known:
         fields["id"],
         fields["template"],
         tuple(fields["slot_types"]),
-        Plan(**{**plan, "parameters": parameters, "tables": tuple(plan["tables"])}),
+        Plan(
+            **{
+                **plan,
+                "parameters": parameters,
+                "tables": tuple(plan["tables"]),
+                "passed_over": tuple(plan["passed_over"]),
+            }
+        ),
     )
