@@ -20,15 +20,18 @@ from local.processes import ROOT, STATE, Failed, Processes, free_port
 
 
 class Redis:
-    """A running server on 127.0.0.1, with a password."""
+    """A running server on 127.0.0.1, with a password. After `stop`, `start` starts an empty one in its place."""
 
     def __init__(self, processes: Processes) -> None:
         self._processes = processes
         self.port = free_port()
         self.password = secrets.token_hex(16)
+        self.start()
+
+    def start(self) -> None:
         config = f"bind 127.0.0.1\nport {self.port}\nrequirepass {self.password}\nsave ''\nappendonly no\n"
         # The configuration goes by standard input: arguments are for everybody on the machine to see.
-        self._child = processes.start("redis", [_binary(), "-"], config=config)
+        self._child = self._processes.start("redis", [_binary(), "-"], config=config)
         self._child.wait_until(self._ready)
 
     def stop(self) -> None:
