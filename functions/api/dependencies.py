@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, ParamSpec, TypeVar
 
@@ -10,15 +11,26 @@ from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
 from rowcall import auth, bootstrap
+from rowcall.admission import Limit, query_limits
 from rowcall.auth import Principal
 from rowcall.bootstrap import Services
 from rowcall.deadline import Deadline
+from rowcall.trace import Trace
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 MARGIN_SECONDS = 1.0
 """Kept of Lambda's remaining time, to tell the asker what happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks a question, under which policies, and where it is told what that took."""
+
+    principal: Principal
+    limits: list[Limit]
+    trace: Trace
 
 
 @cache
@@ -30,10 +42,6 @@ async def _services() -> Services:
     return services()
 
 
-async def _principal() -> Principal:
-    return auth.LOCAL
-
-
 async def _deadline(request: Request) -> Deadline:
     deadline = Deadline.after(services().settings.request_timeout)
     context = request.scope.get("aws.context")
@@ -43,8 +51,39 @@ async def _deadline(request: Request) -> Deadline:
 
 
 ServicesDep = Annotated[Services, Depends(_services)]
-PrincipalDep = Annotated[Principal, Depends(_principal)]
 DeadlineDep = Annotated[Deadline, Depends(_deadline)]
+
+
+async def _principal(request: Request, deadline: DeadlineDep) -> Principal:
+    authorization = request.headers.get("authorization", "")
+    authenticator = services().authenticator
+    principal = await call(request, authenticator.principal, authorization, deadline)
+    request.state.log |= {"user": principal.user, "tenant": principal.tenant}
+    return principal
+
+
+PrincipalDep = Annotated[Principal, Depends(_principal)]
+
+
+async def _asker(request: Request, principal: PrincipalDep) -> Asker:
+    principal.require(auth.QUERY)
+    settings = services().settings
+    address = client_address(request, settings.trusted_proxies)
+    trace = request.state.trace = Trace()
+    limits = query_limits(settings, f"{principal.tenant}/{principal.user}", address)
+    return Asker(principal, limits, trace)
+
+
+AskerDep = Annotated[Asker, Depends(_asker)]
+
+
+def client_address(request: Request, trusted_proxies: int) -> str:
+    """The address that API Gateway (or the socket) saw; a header's entry only as far as proxies are trusted."""
+    if trusted_proxies:
+        forwarded = [entry.strip() for entry in request.headers.get("x-forwarded-for", "").split(",")]
+        if len(forwarded) > trusted_proxies:
+            return forwarded[-trusted_proxies - 1]
+    return request.client.host if request.client else ""
 
 
 async def call(request: Request, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

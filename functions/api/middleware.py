@@ -5,17 +5,21 @@ Pure ASGI: Starlette's `BaseHTTPMiddleware` triples the cost of a request.
 
 from __future__ import annotations
 
+import math
 import time
 import uuid
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import problems
+from api import dependencies, problems
 from rowcall import telemetry
+from rowcall.admission import Verdict
 from rowcall.errors import Problem
+from rowcall.trace import Trace
 
 SECURITY_HEADERS = {
     "strict-transport-security": "max-age=63072000; includeSubDomains; preload",
@@ -53,17 +57,50 @@ class Envelope:
                 headers["x-request-id"] = request_id
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
+                if trace := state.get("trace"):
+                    headers["server-timing"] = server_timing(trace)
+                    headers.update(rate_limit(trace.verdicts))
             await send(message)
+
+        received = 0
+        most = dependencies.services().settings.max_body_bytes
+
+        async def receive_within_limit() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > most:
+                raise HTTPException(413)
+            return message
 
         with telemetry.correlation(request_id):
             try:
-                await self.app(scope, receive, send_with_headers)
+                await self.app(scope, receive_within_limit, send_with_headers)
             except Exception:
                 telemetry.logger().exception("unhandled error")
                 if status == 500:
                     await problems.response(Problem("internal"), request_id)(scope, receive, send_with_headers)
             finally:
-                _account(scope, status, time.perf_counter() - started, state["log"])
+                _account(scope, status, time.perf_counter() - started, state)
+
+
+def server_timing(trace: Trace) -> str:
+    """W3C Server Timing: milliseconds by step; how often Redis and Postgres were asked, as descriptions."""
+    units = {"redis": "request", "postgres": "transaction"}
+    calls = {name: f"{count} {units[name]}{'' if count == 1 else 's'}" for name, count in trace.calls.items()}
+    return ", ".join(
+        f"{step};dur={seconds * 1000:.2f}" + (f';desc="{calls[step]}"' if step in calls else "")
+        for step, seconds in trace.seconds.items()
+    )
+
+
+def rate_limit(verdicts: tuple[Verdict, ...]) -> dict[str, str]:
+    """The RateLimit fields of draft-ietf-httpapi-ratelimit-headers-10."""
+    if not verdicts:
+        return {}
+    policies = (f'"{told.policy.name}";q={told.policy.quota};w={told.policy.window}' for told in verdicts)
+    states = (f'"{told.policy.name}";r={told.remaining};t={math.ceil(told.reset)}' for told in verdicts)
+    return {"ratelimit-policy": ", ".join(policies), "ratelimit": ", ".join(states)}
 
 
 def _request_id(scope: Scope) -> str:
@@ -72,7 +109,8 @@ def _request_id(scope: Scope) -> str:
     return str(context.get("requestId") or uuid.uuid4())
 
 
-def _account(scope: Scope, status: int, seconds: float, fields: dict[str, Any]) -> None:
+def _account(scope: Scope, status: int, seconds: float, state: dict[str, Any]) -> None:
+    steps = state["trace"].seconds if "trace" in state else {}
     route = getattr(scope.get("route"), "path", "unmatched")
     telemetry.logger().info(
         "request",
@@ -80,7 +118,8 @@ def _account(scope: Scope, status: int, seconds: float, fields: dict[str, Any]) 
         route=route,
         status=status,
         milliseconds=round(seconds * 1000, 2),
-        **fields,
+        **{f"{step}_ms": round(taken * 1000, 2) for step, taken in steps.items()},
+        **state["log"],
     )
     telemetry.emit(
         {

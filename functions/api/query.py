@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from api.dependencies import DeadlineDep, PrincipalDep, ServicesDep, call
+from api.dependencies import AskerDep, DeadlineDep, ServicesDep, call
 from rowcall import telemetry
 from rowcall.answer import Answer, Ask, answer, explain
 
@@ -84,18 +84,19 @@ async def ask_query(
     body: QueryRequest,
     request: Request,
     services: ServicesDep,
-    principal: PrincipalDep,
+    asker: AskerDep,
     deadline: DeadlineDep,
 ) -> Response:
     """Answer a question with rows, and say how they were found."""
-    answered = await call(request, answer, _ask(body), principal, services, deadline)
-    seconds = sum(answered.timings.seconds.values())
+    answered = await call(
+        request, answer, _ask(body), asker.principal, services, deadline, limits=asker.limits, trace=asker.trace
+    )
+    seconds = sum(asker.trace.seconds.values())
     request.state.log |= {
         "layer": answered.layer,
         "planner": answered.plan.planner,
         "rows": len(answered.rows),
         "degraded": answered.degraded,
-        **{f"{step}_ms": round(taken * 1000, 2) for step, taken in answered.timings.seconds.items()},
     }
     if services.settings.log_query_text:
         request.state.log["query"] = body.query
@@ -106,10 +107,7 @@ async def ask_query(
         },
         cache_layer=str(answered.layer),
     )
-    return _json(
-        _document(answered, seconds, request.state.request_id),
-        {"server-timing": _server_timing(answered)},
-    )
+    return _json(_document(answered, seconds, request.state.request_id))
 
 
 @router.post("/api/explain", response_model=ExplainResponse)
@@ -117,11 +115,13 @@ async def explain_query(
     body: QueryRequest,
     request: Request,
     services: ServicesDep,
-    principal: PrincipalDep,
+    asker: AskerDep,
     deadline: DeadlineDep,
 ) -> Response:
     """The plan for a question and Postgres's EXPLAIN of it, with nothing run."""
-    plan, params, layer, explained = await call(request, explain, _ask(body), principal, services, deadline)
+    plan, params, layer, explained = await call(
+        request, explain, _ask(body), asker.principal, services, deadline, limits=asker.limits, trace=asker.trace
+    )
     return _json(
         {
             "query": body.query,
@@ -168,17 +168,6 @@ def _document(answered: Answer, seconds: float, request_id: str) -> dict[str, An
     }
 
 
-def _server_timing(answered: Answer) -> str:
-    """W3C Server Timing: milliseconds by step; how often Redis and Postgres were asked, as descriptions."""
-    calls = answered.timings.calls
-    units = {"redis": "request", "postgres": "transaction"}
-    described = {step: f';desc="{calls[step]} {unit}{"s" if calls[step] != 1 else ""}"' for step, unit in units.items()}
-    return ", ".join(
-        f"{step};dur={seconds * 1000:.2f}{described.get(step, '')}"
-        for step, seconds in answered.timings.seconds.items()
-    )
-
-
 def _param(value: object) -> object:
     """A bound value as JSON: numbers as they are written, dates as ISO 8601."""
     match value:
@@ -192,6 +181,6 @@ def _param(value: object) -> object:
             return str(value)
 
 
-def _json(document: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
+def _json(document: dict[str, Any]) -> Response:
     body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
-    return Response(body, media_type="application/json", headers=headers)
+    return Response(body, media_type="application/json")

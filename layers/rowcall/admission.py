@@ -13,6 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from rowcall.errors import Problem
+from rowcall.settings import Settings
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -58,6 +61,26 @@ def verdicts(limits: Sequence[Limit], counted: Sequence[tuple[int, float]]) -> t
         )
         for limit, (used, free) in zip(limits, counted, strict=True)
     )
+
+
+def require(told: Sequence[Verdict]) -> None:
+    """Raises `rate_limited` when a policy refused, naming those that did and when to come back."""
+    refused = [verdict for verdict in told if not verdict.admitted]
+    if refused:
+        raise Problem(
+            "rate_limited",
+            retry_after=max(verdict.reset for verdict in refused),
+            members={"violated_policies": [verdict.policy.name for verdict in refused]},
+        )
+
+
+def query_limits(settings: Settings, user: str, address: str) -> list[Limit]:
+    """The policies a question is under: by address and by user. A quota of 0 is no policy."""
+    policies = (
+        (Policy("address", settings.address_quota, settings.address_window), address),
+        (Policy("user", settings.user_quota, settings.user_window), user),
+    )
+    return [Limit(policy, caller) for policy, caller in policies if policy.quota]
 
 
 @dataclass

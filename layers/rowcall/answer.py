@@ -13,23 +13,23 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from rowcall import bind, question
+from rowcall import admission, bind, question
 from rowcall.cache.plans import Scope
 from rowcall.database.connection import StatementFailed
 from rowcall.errors import Problem, Unanswerable
+from rowcall.trace import Trace
 
 if TYPE_CHECKING:
+    from rowcall.admission import Limit
     from rowcall.auth import Principal
     from rowcall.bootstrap import Services
     from rowcall.cache.plans import Lease, Recalled
-    from rowcall.calls import Calls
     from rowcall.catalog import Catalog
     from rowcall.database.connection import ResultColumn, Rows
     from rowcall.deadline import Deadline
@@ -54,30 +54,6 @@ class Ask:
     fresh: bool = False
 
 
-@dataclass(slots=True)
-class Timings:
-    """Seconds spent in each step, and how often Redis and Postgres were asked."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-    calls: dict[str, int] = field(default_factory=dict)
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
-
-    @contextmanager
-    def counting(self, **counters: Calls) -> Iterator[None]:
-        before = {name: calls.count for name, calls in counters.items()}
-        try:
-            yield
-        finally:
-            self.calls = {name: calls.count - before[name] for name, calls in counters.items()}
-
-
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Rows, and how they were found. `layer` is 1 (exact template) or 3 (planned now)."""
@@ -87,35 +63,49 @@ class Answer:
     columns: Sequence[ResultColumn]
     truncated: bool
     plan: Plan
-    params: list[object]
+    params: Sequence[object]
     layer: int
     degraded: bool
-    timings: Timings
 
 
-def answer(ask: Ask, principal: Principal, services: Services, deadline: Deadline) -> Answer:
-    """Answer `ask` for `principal`, or raise a `Problem`."""
-    timings = Timings()
-    with timings.counting(redis=services.store.calls, postgres=services.database.calls):
-        return _answer(ask, principal, services, deadline, timings)
+def answer(
+    ask: Ask,
+    principal: Principal,
+    services: Services,
+    deadline: Deadline,
+    *,
+    limits: Sequence[Limit] = (),
+    trace: Trace | None = None,
+) -> Answer:
+    """Answer `ask` for `principal`, or raise a `Problem`. `trace` is told what it took, either way."""
+    trace = trace or Trace()
+    with trace.counting(redis=services.store.calls, postgres=services.database.calls):
+        return _answer(ask, principal, services, deadline, limits, trace)
 
 
-def _answer(ask: Ask, principal: Principal, services: Services, deadline: Deadline, timings: Timings) -> Answer:
+def _answer(
+    ask: Ask,
+    principal: Principal,
+    services: Services,
+    deadline: Deadline,
+    limits: Sequence[Limit],
+    trace: Trace,
+) -> Answer:
     limit = row_limit(ask, services)
 
-    with timings.step("read"):
+    with trace.step("read"):
         catalog = services.catalogs.current(deadline)
         asked = read(ask, catalog, services)
 
-    with timings.step("redis"):
-        recalled = recall(ask, asked, scope(principal, catalog), services, deadline)
+    with trace.step("redis"):
+        recalled = recall(ask, asked, scope(principal, catalog), services, deadline, limits, trace)
 
     if recalled.known:
         plan = recalled.known.plan
         try:
-            with timings.step("postgres"):
+            with trace.step("postgres"):
                 params, found = run(plan, asked, catalog, services, limit, deadline)
-            return tell(ask, plan, params, found, limit, 1, recalled.degraded, timings)
+            return tell(ask, plan, params, found, limit, 1, recalled.degraded)
         except bind.DoesNotFit:
             pass
         except StatementFailed:
@@ -124,24 +114,30 @@ def _answer(ask: Ask, principal: Principal, services: Services, deadline: Deadli
             asked = read(ask, catalog, services)
 
     with services.plans.holding(recalled.lease, deadline):
-        with timings.step("plan"):
+        with trace.step("plan"):
             plan = make_plan(asked, scope(principal, catalog), catalog, recalled.lease, services, limit, deadline)
-        with timings.step("postgres"):
+        with trace.step("postgres"):
             params, found = run_new(plan, asked, catalog, services, limit, deadline)
-    with timings.step("redis"):
+    with trace.step("redis"):
         kept = services.plans.remember(scope(principal, catalog), asked, plan, recalled.lease, deadline)
-    return tell(ask, plan, params, found, limit, 3, recalled.degraded or not kept, timings)
+    return tell(ask, plan, params, found, limit, 3, recalled.degraded or not kept)
 
 
 def explain(
-    ask: Ask, principal: Principal, services: Services, deadline: Deadline
-) -> tuple[Plan, list[object], int, dict[str, object]]:
+    ask: Ask,
+    principal: Principal,
+    services: Services,
+    deadline: Deadline,
+    *,
+    limits: Sequence[Limit] = (),
+    trace: Trace | None = None,
+) -> tuple[Plan, Sequence[object], int, dict[str, object]]:
     """The plan for `ask`, its parameters, the layer it came from and Postgres's EXPLAIN; nothing is run."""
     limit = row_limit(ask, services)
     catalog = services.catalogs.current(deadline)
     asked = read(ask, catalog, services)
     theirs = scope(principal, catalog)
-    recalled = recall(ask, asked, theirs, services, deadline)
+    recalled = recall(ask, asked, theirs, services, deadline, limits, trace or Trace())
     if recalled.known:
         plan = recalled.known.plan
     else:
@@ -174,12 +170,22 @@ def read(ask: Ask, catalog: Catalog, services: Services) -> Question:
     return question.read(ask.query, catalog, datetime.now(UTC), zone)
 
 
-def recall(ask: Ask, asked: Question, scope: Scope, services: Services, deadline: Deadline) -> Recalled:
+def recall(
+    ask: Ask,
+    asked: Question,
+    scope: Scope,
+    services: Services,
+    deadline: Deadline,
+    limits: Sequence[Limit],
+    trace: Trace,
+) -> Recalled:
     """Steps 3 and 4, in one request to Redis; further ones only while someone else plans the same template.
 
-    Raises `unanswerable` when that was found within the last minute.
+    Raises `rate_limited`, and `unanswerable` when that was found within the last minute.
     """
-    recalled = services.plans.recall(scope, asked, deadline, fresh=ask.fresh)
+    recalled = services.plans.recall(scope, asked, deadline, limits=limits, fresh=ask.fresh)
+    trace.verdicts = recalled.verdicts
+    admission.require(recalled.verdicts)
     while recalled.someone_plans:
         time.sleep(deadline.left(random.uniform(*POLL_SECONDS)))  # noqa: S311
         recalled = services.plans.recall(scope, asked, deadline, waited=True)
@@ -209,7 +215,7 @@ def make_plan(
 
 def run(
     plan: Plan, asked: Question, catalog: Catalog, services: Services, limit: int, deadline: Deadline
-) -> tuple[list[object], Rows]:
+) -> tuple[Sequence[object], Rows]:
     """Step 6: the parameters and what came of them, one row more than `limit` if there are more."""
     params = bind.values(plan, asked, catalog, limit + 1)
     return params, services.database.query(plan.sql, params, deadline.within(services.settings.query_timeout))
@@ -217,7 +223,7 @@ def run(
 
 def run_new(
     plan: Plan, asked: Question, catalog: Catalog, services: Services, limit: int, deadline: Deadline
-) -> tuple[list[object], Rows]:
+) -> tuple[Sequence[object], Rows]:
     """Step 6 for a plan made now: it passed EXPLAIN, so what fails is in the data, such as a division by zero."""
     try:
         return run(plan, asked, catalog, services, limit, deadline)
@@ -228,12 +234,11 @@ def run_new(
 def tell(
     ask: Ask,
     plan: Plan,
-    params: list[object],
+    params: Sequence[object],
     found: Rows,
     limit: int,
     layer: int,
     degraded: bool,
-    timings: Timings,
 ) -> Answer:
     """Step 7."""
     return Answer(
@@ -245,7 +250,6 @@ def tell(
         params=params,
         layer=layer,
         degraded=degraded,
-        timings=timings,
     )
 
 

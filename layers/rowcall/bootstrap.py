@@ -6,9 +6,11 @@ import os
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha256
+from typing import Any
 
 from rowcall import settings as settings_module
 from rowcall import telemetry
+from rowcall.auth import Authenticator, Method
 from rowcall.cache.catalogs import Catalogs
 from rowcall.cache.plans import Plans
 from rowcall.cache.store import Store
@@ -40,6 +42,34 @@ class Services:
             settings.upstash_redis_rest_token.get_secret_value(),
             timeout=settings.redis_timeout,
         )
+
+    @cached_property
+    def authenticator(self) -> Authenticator:
+        settings = self.settings
+        methods: list[Method] = []
+        if "jwt" in settings.auth:
+            from rowcall.auth.tokens import JwksKeys, Tokens
+
+            methods.append(
+                Tokens(
+                    secret=settings.jwt_secret.get_secret_value(),
+                    jwks=JwksKeys(settings.jwt_jwks_url) if settings.jwt_jwks_url else None,
+                    issuer=settings.jwt_issuer,
+                    audience=settings.jwt_audience,
+                )
+            )
+        if "api_key" in settings.auth:
+            from rowcall.auth.keys import ApiKeys
+
+            methods.append(ApiKeys(self._table(settings.api_keys_table)))
+        return Authenticator(methods)
+
+    def _table(self, name: str) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        patience = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2, "mode": "standard"})
+        return boto3.resource("dynamodb", config=patience).Table(name)
 
     @cached_property
     def plans(self) -> Plans:
@@ -95,14 +125,11 @@ class Services:
 
 
 def start(environ: Mapping[str, str] = os.environ) -> Services:
-    """The services of this environment; raises `InvalidSettings`. Opens nothing but, where one is named, the secret."""
-    settings = settings_module.load(environ)
-    if settings.secret_arn:
-        settings = settings_module.load(environ, _secrets(settings.secret_arn))
-    return Services(settings)
+    """The services of this environment; raises `InvalidSettings`. Opens nothing but the secret of SECRET_ARN."""
+    return Services(settings_module.load(environ, _secret))
 
 
-def _secrets(arn: str) -> dict[str, str]:
+def _secret(arn: str) -> dict[str, str]:
     from aws_lambda_powertools.utilities import parameters
 
     found = parameters.get_secret(arn, transform="json", max_age=300)

@@ -7,9 +7,9 @@ its name, never its value. `docs/configuration.md` is generated from these decla
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import (
     BaseModel,
@@ -20,6 +20,9 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 class InvalidSettings(Exception):
@@ -135,6 +138,26 @@ class Settings(BaseModel):
         "refuse", description="Whether models are called when a budget is set and Redis, which counts it, is down."
     )
 
+    auth: Names = Field(
+        (), description="Ways to sign in: `jwt`, `api_key` or both. Empty lets everyone in, on stage `local` only."
+    )
+    jwt_secret: SecretStr = Field(SecretStr(""), description="Secret of HS256 tokens; 32 characters or more.")
+    jwt_jwks_url: str = Field("", description="JWKS address with the keys of RS256 and ES256 tokens.")
+    jwt_issuer: str = Field("", description="Issuer that tokens must name. Required with `jwt`.")
+    jwt_audience: str = Field("", description="Audience that tokens must name. Required with `jwt`.")
+    api_keys_table: str = Field("", description="DynamoDB table of API keys. Required with `api_key`.")
+
+    address_quota: int = Field(100, ge=0, description="Questions per client address and window; 0 is no limit.")
+    address_window: int = Field(900, gt=0, description="That window, in seconds.")
+    user_quota: int = Field(500, ge=0, description="Questions per user and window; 0 is no limit.")
+    user_window: int = Field(3600, gt=0, description="That window, in seconds.")
+    trusted_proxies: int = Field(
+        0,
+        ge=0,
+        description="Proxies of yours before API Gateway, such as CloudFront: so many entries of X-Forwarded-For, "
+        "from the right, are believed. The client's address is otherwise the one that API Gateway saw.",
+    )
+
     cors_origin: Names = Field((), description="Origins that may call from a browser; none if empty.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged.")
     log_query_text: bool = Field(False, description="Log the text of questions, which may hold personal data.")
@@ -142,41 +165,61 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _agree(self) -> Settings:
+        if len(self.plan_seal_key.get_secret_value()) < 32:
+            raise ValueError("PLAN_SEAL_KEY must have 32 characters or more")
         if self.default_limit > self.max_limit:
             raise ValueError("DEFAULT_LIMIT must not exceed MAX_LIMIT")
         unknown = set(self.planners) - {"anthropic", "openai", "bedrock", "grammar"}
         if unknown or not self.planners:
             raise ValueError("PLANNERS must name some of anthropic, openai, bedrock, grammar")
+        if set(self.auth) - {"jwt", "api_key"}:
+            raise ValueError("AUTH may name jwt and api_key")
+        if not self.auth and self.stage != "local":
+            raise ValueError("AUTH must name a way to sign in on every stage but local")
+        if "jwt" in self.auth:
+            self._check_jwt()
+        if "api_key" in self.auth and not self.api_keys_table:
+            raise ValueError("API_KEYS_TABLE is required with AUTH=api_key")
+        if "*" in self.cors_origin:
+            raise ValueError("CORS_ORIGIN must list origins, not *")
         if self.llm_model and not self.llm_provider:
             raise ValueError("LLM_MODEL needs LLM_PROVIDER")
         return self
+
+    def _check_jwt(self) -> None:
+        secret = self.jwt_secret.get_secret_value()
+        if not secret and not self.jwt_jwks_url:
+            raise ValueError("JWT_SECRET or JWT_JWKS_URL is required with AUTH=jwt")
+        if secret and (len(secret) < 32 or len(set(secret)) < 8):
+            raise ValueError("JWT_SECRET must be random and have 32 characters or more (openssl rand -hex 32)")
+        if self.jwt_jwks_url and not self.jwt_jwks_url.startswith("https://") and self.stage != "local":
+            raise ValueError("JWT_JWKS_URL must begin with https://")
+        if not self.jwt_issuer or not self.jwt_audience:
+            raise ValueError("JWT_ISSUER and JWT_AUDIENCE are required with AUTH=jwt")
 
 
 SECRETS = tuple(name for name, field in Settings.model_fields.items() if field.annotation is SecretStr)
 REQUIRED = ("database_url", "upstash_redis_rest_url", "upstash_redis_rest_token", "plan_seal_key")
 
 
-def load(environ: Mapping[str, str] = os.environ, secrets: Mapping[str, str] | None = None) -> Settings:
-    """The settings of `environ`, completed by `secrets` (names in upper case); raises `InvalidSettings`."""
-    given = {name.upper(): name for name in Settings.model_fields}
-    values = {
-        name: environ.get(key) or (secrets or {}).get(key)
-        for key, name in given.items()
-        if environ.get(key) or (secrets or {}).get(key)
-    }
-    try:
-        settings = Settings.model_validate(values)
-    except ValidationError as error:
-        wrong = [
-            f"{str(item['loc'][0]).upper()}: {item['msg']}" if item["loc"] else item["msg"]
-            for item in error.errors(include_url=False, include_input=False)
-        ]
-        raise InvalidSettings("; ".join(wrong)) from None
-    if settings.secret_arn and secrets is None:
-        return settings
-    missing = [name.upper() for name in REQUIRED if name not in values]
+def load(environ: Mapping[str, str] = os.environ, fetch: Callable[[str], Mapping[str, str]] | None = None) -> Settings:
+    """The settings of `environ`, completed by the secret that SECRET_ARN names, which `fetch` reads.
+
+    Raises `InvalidSettings`.
+    """
+    arn = environ.get("SECRET_ARN", "")
+    secrets = fetch(arn) if arn and fetch else {}
+    values = {name: environ.get(name.upper()) or secrets.get(name.upper()) for name in Settings.model_fields}
+    given = {name: value for name, value in values.items() if value}
+    missing = [name.upper() for name in REQUIRED if name not in given]
     if missing:
         raise InvalidSettings("; ".join(f"{name}: is required and not set" for name in missing))
-    if len(settings.plan_seal_key.get_secret_value()) < 32:
-        raise InvalidSettings("PLAN_SEAL_KEY: must have 32 characters or more")
-    return settings
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as error:
+        raise InvalidSettings("; ".join(_sentence(item) for item in error.errors(include_input=False))) from None
+
+
+def _sentence(item: ErrorDetails) -> str:
+    message = item["msg"].removeprefix("Value error, ")
+    return f"{str(item['loc'][0]).upper()}: {message}" if item["loc"] else message

@@ -59,7 +59,8 @@ def test_contradicting_limits_stop_the_start() -> None:
 
 def test_secrets_complete_the_environment_and_the_environment_wins() -> None:
     environ = {"SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:1:secret:x", "DATABASE_URL": GOOD["DATABASE_URL"]}
-    settings = load(environ, GOOD | {"DATABASE_URL": "postgresql://other/other"})
+    secret = GOOD | {"DATABASE_URL": "postgresql://other/other"}
+    settings = load(environ, {environ["SECRET_ARN"]: secret}.__getitem__)
     assert settings.database_url.get_secret_value() == GOOD["DATABASE_URL"]
     assert settings.upstash_redis_rest_token.get_secret_value() == "token-canary"
 
@@ -68,3 +69,21 @@ def test_secrets_do_not_show_when_settings_are_printed() -> None:
     shown = repr(load(GOOD))
     assert "hunter2" not in shown
     assert "token-canary" not in shown
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"STAGE": "prod"}, "AUTH must name a way to sign in"),
+        ({"AUTH": "none"}, "AUTH may name"),
+        ({"AUTH": "jwt", "JWT_ISSUER": "i", "JWT_AUDIENCE": "a"}, "JWT_SECRET or JWT_JWKS_URL"),
+        ({"AUTH": "jwt", "JWT_SECRET": "short", "JWT_ISSUER": "i", "JWT_AUDIENCE": "a"}, "JWT_SECRET must be random"),
+        ({"AUTH": "jwt", "JWT_SECRET": "a" * 40, "JWT_ISSUER": "i", "JWT_AUDIENCE": "a"}, "JWT_SECRET must be random"),
+        ({"AUTH": "jwt", "JWT_SECRET": "0123456789abcdef" * 2}, "JWT_ISSUER and JWT_AUDIENCE"),
+        ({"AUTH": "api_key"}, "API_KEYS_TABLE"),
+        ({"CORS_ORIGIN": "*"}, "CORS_ORIGIN"),
+    ],
+)
+def test_an_open_door_stops_the_start(settings: dict[str, str], message: str) -> None:
+    with pytest.raises(InvalidSettings, match=message):
+        load(GOOD | settings)
