@@ -24,7 +24,7 @@ _TENS = {
     word: 10 * value
     for value, word in enumerate(word_list("twenty thirty forty fifty sixty seventy eighty ninety"), start=2)
 }
-_SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 NUMBER_WORDS = frozenset({*_SMALL, *_TENS, "dozen"})
 
 # What may be written onto digits. "2m" may as well be metres or minutes: only money reads it as a million.
@@ -53,7 +53,7 @@ SYMBOLS = {
 _CODES = word_list(
     "usd eur jpy gbp cny aud cad chf hkd sgd sek krw nok nzd inr mxn twd zar brl dkk pln thb ils idr czk aed huf"
 )
-_CURRENCIES = {
+CURRENCY_WORDS = {
     **{code: code for code in _CODES},
     "dollar": "usd",
     "dollars": "usd",
@@ -81,8 +81,8 @@ class Amount(NamedTuple):
 
 
 def digits(token: Token) -> Decimal | None:
-    """What a token of digits says, in any script; `None` where it is longer than any number of a database."""
-    if token.kind != "number" or token.end - token.start > 40:
+    """What a token of digits says, in any script; `None` where they are more than `Decimal` keeps by default."""
+    if token.kind != "number" or token.end - token.start > 28:
         return None
     return Decimal(token.word.replace(",", ""))
 
@@ -110,7 +110,7 @@ def _below_thousand(words: Sequence[str], at: int, may_join: bool) -> tuple[int,
         rest is None
         or (joined and not may_join)
         or words[rest[1]] == "hundred"
-        or (joined and words[rest[1]] in _SCALES)
+        or (joined and words[rest[1]] in SCALES)
     ):
         return value, end
     return value + rest[0], rest[1]
@@ -118,12 +118,12 @@ def _below_thousand(words: Sequence[str], at: int, may_join: bool) -> tuple[int,
 
 def in_words(words: Sequence[str], at: int) -> tuple[int, int] | None:
     """The number spelled from `words[at]` and where it ends: "two hundred and fifty", "a million", "twenty-five"."""
-    if words[at] in ("a", "an") and words[at + 1] not in _SCALES and words[at + 1] not in ("hundred", "dozen"):
+    if words[at] in ("a", "an") and words[at + 1] not in SCALES and words[at + 1] not in ("hundred", "dozen"):
         return None
     may_join = "between" not in words[max(0, at - 3) : at]  # "between one hundred and two hundred"
     total, ceiling, end = 0, 10**15, at
     while group := _below_thousand(words, end, may_join):
-        scale = _SCALES.get(words[group[1]], 1)
+        scale = SCALES.get(words[group[1]], 1)
         if scale >= ceiling:
             break
         total, end, ceiling = total + group[0] * scale, group[1] + (scale > 1), scale
@@ -156,10 +156,10 @@ def amount(tokens: Sequence[Token], words: Sequence[str], at: int) -> Amount | N
         whole = "." not in words[at]
         if _glued(tokens, end) and tokens[end].kind == "word":
             suffix = words[end]
-            scale = (_MONEY_SUFFIXES if currency or words[end + 1] in _CURRENCIES else _SUFFIXES).get(suffix)
+            scale = (_MONEY_SUFFIXES if currency or words[end + 1] in CURRENCY_WORDS else _SUFFIXES).get(suffix)
             if scale:
                 value, end, whole = value * scale, end + 1, False
-            elif suffix not in _MEASURES and suffix not in _CURRENCIES and suffix.isascii():
+            elif suffix not in _MEASURES and suffix not in CURRENCY_WORDS and suffix.isascii():
                 return None  # "2fa", "1st", "4x4": a name, or what only its context tells
             else:
                 whole = False
@@ -168,11 +168,13 @@ def amount(tokens: Sequence[Token], words: Sequence[str], at: int) -> Amount | N
     else:
         return None
 
-    scale = 100 if words[end] == "hundred" else _SCALES.get(words[end])
+    scale = 100 if words[end] == "hundred" else SCALES.get(words[end])
     if scale:
         value, end, whole = value * scale, end + 1, False
+    if value == int(value):
+        value = Decimal(int(value))  # 4.0 is 4, and 1.5k is 1500, also where a column holds integers
     if negative:
-        value, whole = -value, False
+        value, whole = value.copy_negate(), False
     if currency:
         end += words[end] == currency
         return Amount("money", value, end, unit=currency)
@@ -180,8 +182,8 @@ def amount(tokens: Sequence[Token], words: Sequence[str], at: int) -> Amount | N
         return Amount("percent", value, end + 1)
     if words[end] == "per" and words[end + 1] == "cent":
         return Amount("percent", value, end + 2)
-    if words[end] in _CURRENCIES:
-        return Amount("money", value, end + 1, unit=_CURRENCIES[words[end]])
+    if words[end] in CURRENCY_WORDS:
+        return Amount("money", value, end + 1, unit=CURRENCY_WORDS[words[end]])
     if words[end] in ("us", "u.s") and words[end + 1] in ("dollar", "dollars"):
         return Amount("money", value, end + 2, unit="usd")
     return Amount("number", value, end, whole)

@@ -20,10 +20,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Container
 from datetime import UTC, date, datetime, time, timedelta
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
+from rowcall.question.line import Line
 from rowcall.question.numbers import NUMBER_WORDS, digits, in_words
-from rowcall.question.tokens import Token, word_list, word_set
+from rowcall.question.tokens import word_list, word_set
 from rowcall.question.types import Period
 
 _NAMES = word_list("january february march april may june july august september october november december")
@@ -66,7 +67,7 @@ _SHORT_UNITS = UNITS | {
 _LAST = frozenset({"last", "previous", "prior", "preceding"})
 _PAST = frozenset({"past", "trailing", "rolling"})
 _NEXT = frozenset({"next", "coming", "upcoming", "following"})
-_FULL = frozenset({"calendar", "full", "complete", "completed", "whole", "entire"})
+_FULL = frozenset({"calendar", "full", "complete", "completed", "whole", "entire", "iso"})
 _TO_DATE = {"ytd": "year", "qtd": "quarter", "mtd": "month", "wtd": "week"}
 _DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
 _COMPARATORS = word_set("than over least most within since before after until till by")
@@ -76,22 +77,6 @@ _BEFORE_MONTH = word_set(
 _TO = frozenset({"to", "until", "till", "through", "thru", "-"})
 _AND = frozenset({"and", "-", "to"})
 _BESIDE = frozenset({"and", "or", "vs", "versus", ",", "&", "to"})
-
-
-class Line(Protocol):
-    """What is needed of the question being read. `words` go on with empty ones behind the last token."""
-
-    tokens: list[Token]
-    words: list[str]
-
-    def is_year(self, at: int) -> bool:
-        """Whether the digits at `at` are a year, and no quantity."""
-
-    def knows(self, word: str) -> bool:
-        """Whether `word` is a value of the catalog."""
-
-    def glued(self, at: int) -> bool:
-        """Whether token `at` stands right behind the one before it, with no space."""
 
 
 class Found(NamedTuple):
@@ -107,8 +92,9 @@ class Found(NamedTuple):
     moved: Callable[[int], Period | None] | None = None
 
 
-def find(line: Line, at: int, now: datetime) -> Found | None:
-    """The stretch of time whose words start at token `at`. `now` is the moment of asking, in the asker's zone."""
+def find(line: Line, at: int) -> Found | None:
+    """The stretch of time whose words start at token `at`. `line.now` is the moment of asking, in the asker's zone."""
+    now = line.now
     try:
         if line.words[at] == "between":
             return _range(line, at + 1, _AND, now)
@@ -146,7 +132,10 @@ def _joined(line: Line, first: Found, joins: Container[str], now: datetime) -> F
     if line.words[first.end] not in joins:
         return None
     follows = first.end + 1
-    second = _one(line, follows + (line.words[follows] == "the"), now, in_range=True)
+    if line.words[follows] in ("now", "present", "date"):
+        second: Found | None = Found(follows + 1, _days(now.date()))
+    else:
+        second = _one(line, follows + (line.words[follows] == "the"), now, in_range=True)
     if second is None:
         return None
     start, end = first.period.start, second.period.end
@@ -214,7 +203,7 @@ def _one(line: Line, at: int, now: datetime, *, in_range: bool = False) -> Found
     if word in _MONTHS:
         return _from_month(line, at, now, in_range)
     if word in _QUARTERS:
-        return _months_of(line, at + 1, _QUARTERS[word], now, bare=not line.knows(word))
+        return _months_of(line, at + 1, _QUARTERS[word], now, bare=not line.vocabulary.has(word))
     if (word in _ORDINALS or word == "last") and (found := _ordinal(line, at, now)):
         return found
     reader = _READERS.get(word)
@@ -290,7 +279,7 @@ def _from_month(line: Line, at: int, now: datetime, in_range: bool) -> Found | N
         return found
     before = words[at - 1] if at else ""
     clear = in_range or words[at] in _CLEAR_MONTHS or before in _BEFORE_MONTH
-    return _months_of(line, end, (month, 1), now, bare=clear and not line.knows(words[at]))
+    return _months_of(line, end, (month, 1), now, bare=clear and not line.vocabulary.has(words[at]))
 
 
 def _ordinal(line: Line, at: int, now: datetime) -> Found | None:

@@ -1,7 +1,7 @@
 """The template of a question: its words folded, its slots replaced by their types.
 
-Folded is only what says nothing: case, articles, politeness, punctuation at the end. A brace of the question is doubled, so
-that no text can pass for a slot.
+Folded is only what says nothing: case, articles, politeness, punctuation at the end. A brace of the question is
+doubled, so that no text can pass for a slot.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from rowcall.question.tokens import Token, word_set
 from rowcall.question.types import Slot
 from rowcall.question.vocabulary import ACRONYMS, FUNCTION_WORDS
 
-_OPENINGS = tuple(
-    tuple(phrase.split())
+_OPENINGS = [
+    phrase.split()
     for phrase in (
-        "please", "kindly", "hi there", "hello there", "hi", "hello", "hey", "could you", "can you", "would you", "will you",
-        "i would like you to", "i would like to", "i'd like you to", "i'd like to", "i want you to", "i want to", "i need you to",
-        "i need to",
+        *("please", "kindly", "hi there", "hello there", "hi", "hello", "hey"),
+        *("could you", "can you", "would you", "will you", "i would like you to", "i would like to"),
+        *("i'd like you to", "i'd like to", "i want you to", "i want to", "i need you to", "i need to"),
     )
-)  # fmt: skip
-_CLOSINGS = (("please",), ("thanks",), ("thank", "you"))
+]
+_CLOSINGS = (["please"], ["thanks"], ["thank", "you"])
 _ENDS = frozenset(".?!。؟।;:,…")
 _STARTS = frozenset("¿¡")
 _ASKING = frozenset({"show", "give", "tell", "list", "get", "find", "bring", "send"})
@@ -67,7 +67,7 @@ def _trimmed(tokens: Sequence[Token], covered: set[int]) -> tuple[int, int]:
         else:
             break
     while first < last and first not in covered:
-        opening = next((len(p) for p in _OPENINGS if tuple(words[first : first + len(p)]) == p), 0)
+        opening = next((len(p) for p in _OPENINGS if words[first : first + len(p)] == p), 0)
         if opening and covered.isdisjoint(range(first, first + opening)):
             first += opening
             while first < last and words[first] in (",", "!", "."):
@@ -79,15 +79,10 @@ def _trimmed(tokens: Sequence[Token], covered: set[int]) -> tuple[int, int]:
     return min(first, last), last
 
 
-def _closing(words: Sequence[str], last: int, covered: set[int]) -> int:
+def _closing(words: list[str], last: int, covered: set[int]) -> int:
     for phrase in _CLOSINGS:
         start = last - len(phrase)
-        if (
-            start > 0
-            and tuple(words[start:last]) == phrase
-            and words[start - 1] not in _NAMING
-            and start not in covered
-        ):
+        if start > 0 and words[start:last] == phrase and words[start - 1] not in _NAMING and start not in covered:
             return len(phrase)
     return 0
 

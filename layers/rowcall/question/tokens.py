@@ -80,7 +80,7 @@ def _compile(word: str) -> re.Pattern[str]:
 _ASCII_TOKEN = _compile(_ASCII_WORD)
 _ANY_TOKEN = _compile(_ANY_WORD)
 _SURROGATES = re.compile("[\ud800-\udfff]")
-_PLAIN = str.maketrans("’‘‐‑‒–—−", "''------")
+_PLAIN = str.maketrans({**dict.fromkeys("’‘", "'"), **dict.fromkeys("‐‑‒–—−", "-"), "≥": ">=", "≤": "<=", "≠": "!="})
 
 
 def normalise(text: str) -> str:
@@ -113,10 +113,13 @@ def tokenise(text: str) -> list[Token]:
     ]
 
 
+_UNCOUNTED = word_set("news goods customs means lens always series species yes")
+
+
 @lru_cache(maxsize=8192)
 def singular(word: str) -> str:
     """The simple singular of an English word; a word that is not one may come out odd, but always alike."""
-    if len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
+    if len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us", "is", "ics")) or word in _UNCOUNTED:
         return word
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
