@@ -74,8 +74,8 @@ class Gateway:
         }
         reply = self.handler(event, Context(self.remaining_ms))
         assert not reply["isBase64Encoded"], "a text body must not be base64"
-        merged = {name.lower(): values[-1] for name, values in reply["multiValueHeaders"].items()}
-        return Reply(reply["statusCode"], merged, reply["body"])
+        many = {name: values[-1] for name, values in reply["multiValueHeaders"].items()}
+        return Reply(reply["statusCode"], reply["headers"] | many, reply["body"])
 
     def get(self, path: str, **headers: str) -> Reply:
         return self.request("GET", path, headers=headers)

@@ -69,9 +69,8 @@ async def _asker(request: Request, principal: PrincipalDep) -> Asker:
     principal.require(auth.QUERY)
     settings = services().settings
     address = client_address(request, settings.trusted_proxies)
-    trace = request.state.trace = Trace()
     limits = query_limits(settings, f"{principal.tenant}/{principal.user}", address)
-    return Asker(principal, limits, trace)
+    return Asker(principal, limits, request.state.trace)
 
 
 AskerDep = Annotated[Asker, Depends(_asker)]

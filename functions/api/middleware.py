@@ -47,6 +47,7 @@ class Envelope:
         state: dict[str, Any] = scope.setdefault("state", {})
         state["request_id"] = request_id
         state["log"] = {}
+        trace = state["trace"] = Trace()
         status = 500
 
         async def send_with_headers(message: Message) -> None:
@@ -57,7 +58,7 @@ class Envelope:
                 headers["x-request-id"] = request_id
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
-                if trace := state.get("trace"):
+                if trace.seconds:
                     headers["server-timing"] = server_timing(trace)
                     headers.update(rate_limit(trace.verdicts))
             await send(message)
@@ -110,7 +111,6 @@ def _request_id(scope: Scope) -> str:
 
 
 def _account(scope: Scope, status: int, seconds: float, state: dict[str, Any]) -> None:
-    steps = state["trace"].seconds if "trace" in state else {}
     route = getattr(scope.get("route"), "path", "unmatched")
     telemetry.logger().info(
         "request",
@@ -118,7 +118,7 @@ def _account(scope: Scope, status: int, seconds: float, state: dict[str, Any]) -
         route=route,
         status=status,
         milliseconds=round(seconds * 1000, 2),
-        **{f"{step}_ms": round(taken * 1000, 2) for step, taken in steps.items()},
+        **{f"{step}_ms": round(taken * 1000, 2) for step, taken in state["trace"].seconds.items()},
         **state["log"],
     )
     telemetry.emit(
