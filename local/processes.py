@@ -31,11 +31,11 @@ class Failed(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Child:
-    """A process of the stack. `log` is where its output goes, `None` if it is ours; `stop` the signal that ends it."""
+    """A process of the stack. `log` is where its output goes, `stop` the signal that ends it."""
 
     name: str
     process: subprocess.Popen[bytes]
-    log: Path | None
+    log: Path
     stop: int
 
     def wait_until(self, ready: Callable[[], bool], patience: float = 30.0) -> None:
@@ -44,10 +44,12 @@ class Child:
         while not ready():
             ended = self.process.poll() is not None
             if ended or time.monotonic() > until:
-                words = self.log.read_text(errors="replace").splitlines()[-12:] if self.log else ["(see above)"]
                 what = "ended" if ended else f"was not ready after {patience:.0f} s"
-                raise Failed("\n".join([f"{self.name} {what}. Its last words:", *words]))
+                raise Failed("\n".join([f"{self.name} {what}. Its last words:", *self.last_words()]))
             time.sleep(0.02)
+
+    def last_words(self) -> list[str]:
+        return [line[:300] for line in self.log.read_text(errors="replace").splitlines()[-12:]]
 
 
 class Processes:
@@ -79,29 +81,27 @@ class Processes:
         cwd: Path | None = None,
         user: int | None = None,
         stop: int = signal.SIGTERM,
-        quiet: bool = True,
+        log: Path | None = None,
     ) -> Child:
-        """Start `argv` with `config` on its standard input; its output goes to a log, or to ours if not `quiet`."""
-        log = self.directory / f"{name}.log" if quiet else None
-        output = log.open("wb") if log else None
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE if config else subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT if output else None,
-            env=env,
-            cwd=cwd or self.directory,
-            start_new_session=True,
-            user=user,
-            group=user,
-            extra_groups=None if user is None else [],
-        )
+        """Start `argv` with `config` on its standard input; its output goes to `log`, or to one in `directory`."""
+        log = log or self.directory / f"{name}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE if config else subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=env,
+                cwd=cwd or self.directory,
+                start_new_session=True,
+                user=user,
+                group=user,
+                extra_groups=None if user is None else [],
+            )
         child = Child(name, process, log, stop)
         with self._lock:
             self._children.append(child)
             self._tell(f"+ {process.pid} {int(stop)}")
-        if output:
-            output.close()
         if process.stdin:
             process.stdin.write(config.encode())
             process.stdin.close()

@@ -1,0 +1,91 @@
+"""`make demo`: starts everything on this machine, asks a few questions over HTTP, shows how each was answered, stops.
+
+It asks as any client would and knows nothing of the answers.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import suppress
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from local import show
+from local.api import Api
+from local.processes import ROOT, STATE, Failed, free_port
+from local.serve import told
+from local.stack import Stack
+
+QUESTIONS = (
+    "show active users",
+    "count pending orders",
+    "top 10 products by revenue",
+    "recent orders from last 7 days",
+)
+# The template of one above with another value: the same plan, and its own rows.
+OTHER_VALUE = "top 5 products by revenue"
+LOG = STATE / "demo.log"
+
+
+def main() -> int:
+    console = Console(highlight=False)
+    console.print("[bold]rowcall[/] on this machine: no account, no Docker, no key\n")
+    try:
+        with Stack(tell=lambda part, seconds: told(console, part, seconds)) as stack:
+            begin = time.monotonic()
+            api = Api(stack, free_port(), LOG)
+            told(console, "the API", time.monotonic() - begin)
+            asking = [(question, rows) for question in QUESTIONS for rows in (10, 3)] + [(OTHER_VALUE, 10)]
+            with httpx.Client(base_url=api.url, timeout=60) as client:
+                answers = [_ask(console, stack, client, question, rows) for question, rows in asking]
+            _summary(console, answers)
+            console.print("\nstopping …")
+    except (Failed, httpx.HTTPError) as failed:
+        console.print(Text(f"✗ {failed}", "red"), soft_wrap=True)
+        return 1
+    console.print("All stopped. [bold]make serve[/] keeps it up.")
+    return 0
+
+
+def _ask(console: Console, stack: Stack, client: httpx.Client, question: str, rows: int) -> tuple[show.Asked, str]:
+    """The answer, shown, and the Redis requests that the bridge counted (where Redis is not ours: the API)."""
+    console.print()
+    console.rule(Text(question, "bold"), align="left")
+    before = stack.bridge.requests if stack.bridge else 0
+    asked = show.ask(client, question)
+    redis = str(stack.bridge.requests - before) if stack.bridge else asked.trips("redis")
+    if asked.status != 200:
+        show.problem(console, asked)
+        raise Failed(f"{question!r} was not answered. The API's log is {LOG.relative_to(ROOT)}")
+    show.answer(console, asked, rows)
+    return asked, redis
+
+
+def _summary(console: Console, answers: list[tuple[show.Asked, str]]) -> None:
+    table = Table(show_edge=False, header_style="bold")
+    for name in ("question", "layer", "planner", "rows", "Redis", "Postgres", "ms"):
+        table.add_column(name, justify="left" if name in ("question", "planner") else "right")
+    for asked, redis in answers:
+        meta = asked.document["meta"]
+        table.add_row(
+            Text(asked.question),
+            str(meta["cache_layer"]),
+            str(meta["planner"]),
+            str(asked.document["row_count"]),
+            redis,
+            asked.trips("postgres"),
+            f"{asked.milliseconds:.1f}",
+        )
+    console.print()
+    console.rule(align="left")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt):
+        sys.exit(main())
+    sys.exit(130)
