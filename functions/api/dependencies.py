@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, ParamSpec, TypeVar
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 from starlette.concurrency import run_in_threadpool
 
 from rowcall import auth, bootstrap
@@ -73,6 +73,10 @@ async def _asker(request: Request, principal: PrincipalDep) -> Asker:
     return Asker(principal, limits, request.state.trace)
 
 
+IdempotencyKey = Annotated[
+    str | None,
+    Header(alias="Idempotency-Key", description="The same key and body give the same answer, without running again."),
+]
 AskerDep = Annotated[Asker, Depends(_asker)]
 
 

@@ -12,9 +12,11 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from api.dependencies import AskerDep, DeadlineDep, ServicesDep, call
+from api.dependencies import AskerDep, DeadlineDep, IdempotencyKey, ServicesDep, call
+from api.idempotency import once
 from rowcall import telemetry
 from rowcall.answer import Answer, Ask, answer, explain
+from rowcall.bootstrap import Services
 
 router = APIRouter(tags=["query"])
 
@@ -86,28 +88,17 @@ async def ask_query(
     services: ServicesDep,
     asker: AskerDep,
     deadline: DeadlineDep,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Answer a question with rows, and say how they were found."""
-    answered = await call(
-        request, answer, _ask(body), asker.principal, services, deadline, limits=asker.limits, trace=asker.trace
-    )
-    seconds = sum(asker.trace.seconds.values())
-    request.state.log |= {
-        "layer": answered.layer,
-        "planner": answered.plan.planner,
-        "rows": len(answered.rows),
-        "degraded": answered.degraded,
-    }
-    if services.settings.log_query_text:
-        request.state.log["query"] = body.query
-    telemetry.emit(
-        {
-            "query_duration_seconds": (seconds, MetricUnit.Seconds),
-            "query_success_total": (1, MetricUnit.Count),
-        },
-        cache_layer=str(answered.layer),
-    )
-    return _json(_document(answered, seconds, request.state.request_id))
+
+    def make() -> dict[str, Any]:
+        answered = answer(_ask(body), asker.principal, services, deadline, limits=asker.limits, trace=asker.trace)
+        _tell_metrics(request, answered, body, services)
+        return _document(answered, sum(asker.trace.seconds.values()), request.state.request_id)
+
+    settings = services.settings
+    return _json(await call(request, once, idempotency_key, "query", body, asker.principal, settings, deadline, make))
 
 
 @router.post("/api/explain", response_model=ExplainResponse)
@@ -132,6 +123,24 @@ async def explain_query(
             "cache_layer": layer,
             "plan": explained,
         }
+    )
+
+
+def _tell_metrics(request: Request, answered: Answer, body: QueryRequest, services: Services) -> None:
+    request.state.log |= {
+        "layer": answered.layer,
+        "planner": answered.plan.planner,
+        "rows": len(answered.rows),
+        "degraded": answered.degraded,
+    }
+    if services.settings.log_query_text:
+        request.state.log["query"] = body.query
+    telemetry.emit(
+        {
+            "query_duration_seconds": (sum(request.state.trace.seconds.values()), MetricUnit.Seconds),
+            "query_success_total": (1, MetricUnit.Count),
+        },
+        cache_layer=str(answered.layer),
     )
 
 

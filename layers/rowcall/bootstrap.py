@@ -6,10 +6,9 @@ import os
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha256
-from typing import Any
 
+from rowcall import aws, telemetry
 from rowcall import settings as settings_module
-from rowcall import telemetry
 from rowcall.auth import Authenticator, Method
 from rowcall.cache.catalogs import Catalogs
 from rowcall.cache.plans import Plans
@@ -61,15 +60,8 @@ class Services:
         if "api_key" in settings.auth:
             from rowcall.auth.keys import ApiKeys
 
-            methods.append(ApiKeys(self._table(settings.api_keys_table)))
+            methods.append(ApiKeys(aws.table(settings.api_keys_table)))
         return Authenticator(methods)
-
-    def _table(self, name: str) -> Any:
-        import boto3
-        from botocore.config import Config
-
-        patience = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2, "mode": "standard"})
-        return boto3.resource("dynamodb", config=patience).Table(name)
 
     @cached_property
     def plans(self) -> Plans:

@@ -147,6 +147,8 @@ class Settings(BaseModel):
     jwt_audience: str = Field("", description="Audience that tokens must name. Required with `jwt`.")
     api_keys_table: str = Field("", description="DynamoDB table of API keys. Required with `api_key`.")
 
+    idempotency_table: str = Field("", description="DynamoDB table behind the `Idempotency-Key` header.")
+
     address_quota: int = Field(100, ge=0, description="Questions per client address and window; 0 is no limit.")
     address_window: int = Field(900, gt=0, description="That window, in seconds.")
     user_quota: int = Field(500, ge=0, description="Questions per user and window; 0 is no limit.")
