@@ -10,7 +10,8 @@ from rowcall.catalog import Catalog
 from rowcall.errors import Unanswerable
 from rowcall.plan import Draft
 from rowcall.planners.grammar.compose import Composer, Unspeakable, text_of
-from rowcall.planners.grammar.parser import Lost, Parser
+from rowcall.planners.grammar.cursor import Lost
+from rowcall.planners.grammar.parser import Parser
 from rowcall.planners.grammar.schema import Ambiguous, schema_of
 from rowcall.question import Question
 

@@ -474,7 +474,8 @@ class Composer:
         elif isinstance(one, Measure) and one.function != "count":
             for dimension in reading.dimensions:
                 path = self.dimension_path(one.things, dimension)
-                if sum(not step.up for step in path) > 1:
+                down = [step for step in path if not step.up]
+                if len(down) > 1 or any(not self.schema.is_link(step.target) for step in down):
                     raise Unspeakable
 
     def dimension_path(self, things: Things, one: Dimension) -> Path:

@@ -368,7 +368,7 @@ class Schema:
                 if _family(at) != _family(field):
                     continue
                 role = self._points(field, other, at)
-                if role is not None and not (own == (field.name,) and not field.name == target[0]):
+                if role is not None and not (own == (field.name,) and field.name != target[0]):
                     best.append(Step(key, other, ((field.name, target[0]),), True, role))
             plain = [step for step in best if not step.role] or best
             if len(plain) == 1:
@@ -401,7 +401,14 @@ class Schema:
         others = [f for f in self.fields[key].values() if f.name not in refs and not (f.key and len(refs) > 1)]
         return len({step.target for step in self.steps[key] if step.up}) >= 2 and not others
 
-    def path(self, source: str, target: str, role: str = "") -> Path | None:
+    def rivalled(self, path: Path) -> bool:
+        """Whether another way, through other tables, is hardly longer."""
+        between = {step.target for step in path[:-1]}
+        cost = sum(self._price(step) for step in path)
+        others = self._shortest(path[0].source, path[-1].target, between)
+        return any(sum(self._price(step) for step in other) <= cost + 1.05 for other in others)
+
+    def path(self, source: str, target: str) -> Path | None:
         """The one best way to join; `None` if there is none; raises `Ambiguous` when two are equally short."""
         if source == target:
             return ()
@@ -415,7 +422,10 @@ class Schema:
             self._paths[name] = found[0] if found else None
         return self._paths[name]
 
-    def _shortest(self, source: str, target: str) -> list[Path]:
+    def _price(self, step: Step) -> float:
+        return (0.75 if self.is_link(step.target) or self.is_link(step.source) else 1.0) + 0.1 * bool(step.role)
+
+    def _shortest(self, source: str, target: str, avoid: Iterable[str] = ()) -> list[Path]:
         best: dict[str, float] = {source: 0.0}
         heap: list[tuple[float, int, str, Path]] = [(0.0, 0, source, ())]
         found: list[Path] = []
@@ -433,8 +443,9 @@ class Schema:
             for step in self.steps[at]:
                 if step.target == source or any(step.target == one.source for one in path):
                     continue
-                price = 0.75 if self.is_link(step.target) or self.is_link(step.source) else 1.0
-                price += 0.1 * bool(step.role)
+                if step.target in avoid:
+                    continue
+                price = self._price(step)
                 if price + cost <= best.get(step.target, price + cost):
                     best[step.target] = price + cost
                     serial += 1

@@ -1,0 +1,579 @@
+"""What follows a noun and narrows it: values, comparisons, dates, and what it has or lacks."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from rowcall.planners.grammar.nouns import NAMED, Nouns
+from rowcall.planners.grammar.reading import (
+    Against,
+    Between,
+    Compare,
+    Condition,
+    Either,
+    Flag,
+    Known,
+    Like,
+    Not,
+    Place,
+    Related,
+    Things,
+    Value,
+    Within,
+)
+from rowcall.planners.grammar.schema import Field, Mention, Path
+from rowcall.planners.grammar.words import ENGLISH, stem, stems, synonyms
+
+UNITS = stems("units")
+VERBS = stems("relation_verbs")
+BE = frozenset("is are was were be been being".split())
+HAVE = frozenset("has have had having with".split())
+NUMERIC = frozenset({"count", "number", "money", "percent"})
+MOMENTS = frozenset({"date", "period", "year"})
+WHO = ("that", "which", "who")
+PREPOSITIONS = (
+    "of", "in", "on", "at", "for", "from", "to", "by", "with", "within", "under", "into", "during", "through", "among", "across",
+    "about", "as", "belonging to", "related to", "associated with", "using", "via",
+)  # fmt: skip
+COMPARED = {
+    "more than": ">", "greater than": ">", "higher than": ">", "larger than": ">", "bigger than": ">", "over": ">",
+    "above": ">", "exceeding": ">", ">": ">", "less than": "<", "fewer than": "<", "lower than": "<", "smaller than": "<",
+    "under": "<", "below": "<", "<": "<", "at least": ">=", "no less than": ">=", "no fewer than": ">=", "minimum of": ">=",
+    ">=": ">=", "greater than or equal to": ">=", "more than or equal to": ">=", "at most": "<=", "no more than": "<=",
+    "up to": "<=", "maximum of": "<=", "<=": "<=", "less than or equal to": "<=", "exactly": "=", "equal to": "=", "=": "=",
+    "not equal to": "<>", "other than": "<>", "!=": "<>", "not more than": "<=", "not less than": ">=", "longer than": ">",
+    "shorter than": "<", "heavier than": ">", "lighter than": "<",
+}  # fmt: skip
+ADJECTIVES = {"longer than": "length", "shorter than": "length", "heavier than": "weight", "lighter than": "weight"}
+AFTERWARDS = {
+    "or more": ">=", "or higher": ">=", "or above": ">=", "or greater": ">=", "and above": ">=", "or over": ">=",
+    "or better": ">=", "and up": ">=", "or less": "<=", "or fewer": "<=", "or lower": "<=", "or below": "<=",
+    "and below": "<=", "or under": "<=",
+}  # fmt: skip
+MOMENT = {
+    "in": "in", "on": "in", "during": "in", "within": "in", "over": "in", "from": "in", "for": "in", "of": "in", "at": "in",
+    "in the year": "in", "in the month of": "in", "for the year": "in", "of the year": "in", "throughout": "in", "this": "in",
+    "in the year of": "in", "dated": "in", "within the": "in",
+    "since": "since", "starting from": "since", "starting": "since", "on or after": "since", "from and after": "since",
+    "after": "after", "later than": "after", "past": "after", "before": "before", "prior to": "before",
+    "earlier than": "before", "until": "until", "up to": "until", "through": "until", "on or before": "until",
+    "no later than": "until", "by": "until", "between": "between",
+}  # fmt: skip
+HOW: dict[str, Literal["contains", "prefix", "suffix"]] = {
+    "contains": "contains", "containing": "contains", "contain": "contains", "includes": "contains", "including": "contains",
+    "that contains": "contains", "starts with": "prefix", "starting with": "prefix", "begins with": "prefix",
+    "beginning with": "prefix", "start with": "prefix", "begin with": "prefix", "starts with the letter": "prefix",
+    "start with the letter": "prefix", "starting with the letter": "prefix", "that starts with": "prefix",
+    "beginning with the letter": "prefix", "begin with the letter": "prefix", "begins with the letter": "prefix",
+    "that start with": "prefix", "ends with": "suffix", "ending with": "suffix", "end with": "suffix", "ending in": "suffix",
+    "ends in": "suffix",
+}  # fmt: skip
+FILLERS = (
+    "in the database", "in our database", "in this database", "in the system", "in total", "overall", "on record", "on file",
+    "in the data", "altogether", "in all", "associated with them", "at all", "right now", "do we have", "have we", "did we have",
+    "are we", "exist", "on average",
+)  # fmt: skip
+
+
+class Conditions(Nouns):
+    """Each handler either explains the words here and narrows what is in scope, or leaves all as it was."""
+
+    def handlers(self) -> tuple[Any, ...]:
+        return (
+            self.moment, self.comparison, self.flag_clause, self.without, self.unknown, self.value_of_column,
+            self.value_alone, self.related, self.flag_after,
+        )  # fmt: skip
+
+    def glue(self) -> bool:
+        """Words that only hold the others together, and verbs that say no more than that things belong together."""
+        if self.take(*FILLERS):
+            return True
+        word = self.word()
+        if word in BE or word in {*WHO, ",", "and", "there", "do", "does", "did", "have", "has", "had", "currently", "also", "where", "still"}:
+            self.at += 1
+            return True
+        return self.take_verb()
+
+    def take_verb(self) -> bool:
+        token = self.peek()
+        if token is None or token.slot is not None or token.stem not in VERBS:
+            return False
+        self.put("verb", token.lower)
+        self.at += 1
+        self.take("up", "out")
+        return True
+
+    # -- dates -------------------------------------------------------------------------------------------------
+
+    def moment(self) -> bool | None:
+        """ "in 2023", "since 2024-01-01", "between ... and ...", "shipped last week"."""
+        verb = stem(self.verb) if self.verb and self.date_named(stem(self.verb)) else ""
+        token = self.peek()
+        if token is not None and self.date_named(stem(token.text)) and (
+            self.kind() == "entity" or token.lower.endswith(("ed", "en", "de", "ing", "rn"))
+        ):
+            # "shipped last week" is a date, though "shipped" is a status elsewhere
+            verb = stem(token.text)
+            self.at += 1
+        relation = MOMENT[self.take(*MOMENT) or "in"]
+        self.skip_determiners()
+        slot = self.slot(MOMENTS)
+        if slot is None:
+            return None
+        other = None
+        if relation in {"between"} or self.word() in {"to", "until", "through", "and"}:
+            other = self.attempt(self.until)
+            if other is None and relation == "between":
+                raise self.lost()
+        kind = self.question.slots[slot].kind
+        host, place = self.date_of(verb, kind)
+        if other is not None:
+            self.add(host.where, Within(place, "since", slot, kind))
+            self.add(host.where, Within(place, "until", other[0], self.question.slots[other[0]].kind))
+        else:
+            self.add(host.where, Within(place, relation, slot, kind))  # type: ignore[arg-type]
+        return True
+
+    def until(self) -> tuple[int] | None:
+        """The other end of a range."""
+        self.take("to", "until", "through", "and")
+        slot = self.slot(MOMENTS)
+        return None if slot is None else (slot,)
+
+    def date_named(self, stemmed: str) -> bool:
+        return any(self.dates_named(things, stemmed) for things in self.scope)
+
+    def dates_named(self, things: Things, stemmed: str) -> list[Field]:
+        dates = [one for one in self.schema.fields[things.table].values() if one.is_date]
+        exact = [one for one in dates if stemmed in one.stems]
+        return exact or [one for one in dates if synonyms(stemmed) & set(one.stems)]
+
+    def date_of(self, verb: str, kind: str) -> tuple[Things, Place]:
+        """Whose date is meant: the one that the verb names, else the main date of what happened."""
+        ranked: list[tuple[float, Things, Place]] = []
+        for recency, things in enumerate(reversed(self.scope)):
+            if verb:
+                named = self.dates_named(things, verb)
+                if len(named) > 1:
+                    raise self.lost(verb)
+                ranked += [(2.0 - 0.3 * recency, things, Place(one)) for one in named]
+                continue
+            years = [one for one in self.schema.fields[things.table].values() if one.is_year]
+            main = self.schema.main_date(things.table)
+            happens = 0.4 * any(step.up for step in self.schema.steps[things.table])
+            if kind == "year" and len(years) == 1 and main is None:
+                ranked.append((1.0 - 0.3 * recency + happens, things, Place(years[0])))
+            elif main is not None and not (kind == "year" and years):
+                ranked.append((1.0 - 0.3 * recency + happens, things, Place(main)))
+        ranked.sort(key=lambda triple: -triple[0])
+        if not ranked or (len(ranked) > 1 and ranked[0][0] == ranked[1][0]):
+            raise self.lost()
+        return ranked[0][1], ranked[0][2]
+
+    # -- comparisons -------------------------------------------------------------------------------------------
+
+    def amount(self) -> tuple[str, Value, Value | None, str] | None:
+        """A comparison with its number: operator, value, upper value of a range, and the words of it."""
+        self.take("is", "are", "was", "were", "of", "that is", "which is", "value of")
+        self.skip_determiners()
+        if self.take("between", "from"):
+            low = self.slot(NUMERIC)
+            if low is None or not self.take("and", "to"):
+                return None
+            high = self.slot(NUMERIC)
+            if high is None:
+                return None
+            self.unit()
+            return "between", Value(low), Value(high), ""
+        words = self.take(*COMPARED)
+        if not words and self.word() in {"one", "a"} and self.word(1) == "or" and self.word(2) == "more":
+            self.at += 3
+            return ">=", Value(constant=1), None, ""
+        slot = self.slot(NUMERIC)
+        if slot is None:
+            if words and self.take("one"):
+                return COMPARED[words], Value(constant=1), None, words
+            return None
+        self.unit()
+        if not words:
+            after = self.take(*AFTERWARDS)
+            return AFTERWARDS.get(after, "="), Value(slot), None, after
+        return COMPARED[words], Value(slot), None, words
+
+    def unit(self) -> None:
+        while self.stem() in UNITS and not self.table() and not self.columns_here():
+            self.at += 1
+            self.take("per hour")
+
+    def comparison(self) -> bool | None:
+        """ "with a price over 50", "whose rating is at least 4", "priced under 20", "with more than 5 orders"."""
+        self.take("and")
+        self.take(*WHO)
+        self.take("with", "whose", "where", "having", "have", "has", "had")
+        self.skip_determiners()
+        counted = self.attempt(self.counted)
+        if counted or self.attempt(self.bare_comparison):
+            return True
+        found = self.columns_here(participle=True)
+        if found is None or not self.scope:
+            return None
+        self.at += found[0]
+        for host in reversed(self.scope):
+
+            def parse(host: Things = host) -> bool | None:
+                place = self.resolve(found[1], host.table, lambda one: one.is_number or one.is_year or one.key)
+                if not place.path and self.attempt(lambda: self.against_average(place, host)):
+                    return True
+                amount = self.amount()
+                if amount is None or (place.field.key and amount[0] != "="):
+                    return None
+                self.compare(place, amount, host)
+                return True
+
+            if self.attempt(parse):
+                return True
+        return None
+
+    def compare(self, place: Place, amount: tuple[str, Value, Value | None, str], host: Things) -> None:
+        operator, value, high, _ = amount
+        if high is not None:
+            self.add(host.where, Between(place, value, high))
+        else:
+            self.add(host.where, Compare(place, operator, value))
+
+    def bare_comparison(self) -> bool | None:
+        """ "over $50", "longer than 300": the column is the one that such a number can be of."""
+        amount = self.amount()
+        if amount is None or amount[0] == "=" or not self.scope:
+            return None
+        host = self.scope[-1]
+        money = amount[1].slot is not None and self.question.slots[amount[1].slot].kind == "money"
+        wanted = "price" if money or stem(self.verb) in {"cost", "price"} else ADJECTIVES.get(amount[3], "")
+        if not wanted:
+            return None
+        fields = [
+            Mention(one.table, one.field, one.weight)
+            for one in self.schema.lookup((stem(wanted),))
+            if one.field and one.field.is_number and one.table == host.table
+        ]
+        if money and not fields:
+            fields = [
+                Mention(host.table, one, 1.0)
+                for one in self.schema.fields[host.table].values()
+                if one.is_number and set(one.words) & {"amount", "total", "cost", "price", "value"}
+            ]
+            if len(fields) != 1:
+                return None
+        self.compare(self.resolve(fields, host.table), amount, host)
+        return True
+
+    def against_average(self, place: Place, host: Things) -> bool | None:
+        """ "above average", "higher than the average price"."""
+        self.take("is", "are", "of", "that is")
+        words = self.take(*COMPARED)
+        if not words:
+            return None
+        self.skip_determiners()
+        if not self.take("average", "mean", "overall average"):
+            return None
+        found = self.columns_here()
+        if found is not None and any(one.field == place.field for one in found[1]):
+            self.at += found[0]
+        self.take("of all", "for all", "across all", "of")
+        table = self.table()
+        if table is not None and table[1] == place.field.table:
+            self.at += table[0]
+        self.add(host.where, Against(place, COMPARED[words], "avg", Things(place.field.table)))
+        return True
+
+    def counted(self) -> bool | None:
+        """ "more than 5 orders", "at least 2 reviews", "exactly one address"."""
+        amount = self.amount()
+        if amount is None or amount[2] is not None:
+            return None
+        self.take("different", "distinct", "unique")
+        things = self.things()
+        for host in reversed(self.scope):
+            path = self.route(host.table, things.table)
+            if path and any(not step.up for step in path):
+                self.add(host.where, Related(path, things, operator=amount[0], value=amount[1]))
+                self.add(self.scope, things)
+                return True
+        return None
+
+    # -- flags -------------------------------------------------------------------------------------------------
+
+    def flag_clause(self) -> bool | None:
+        """ "with a final exam", "that have labs", "with labs and projects"."""
+        self.take("and")
+        self.take(*WHO)
+        if self.word() not in HAVE and self.word(-1) not in {"and", "or"}:
+            return None
+        self.at += self.word() in HAVE
+        self.skip_determiners()
+        return self.flag_here(False)
+
+    def flag_here(self, negated: bool) -> bool | None:
+        for length, meanings in self.mentions():
+            for host in reversed(self.scope):
+                flags = [
+                    one for one in meanings if one.field and one.field.is_flag and one.weight >= 0.85 and not one.field.key
+                ]
+                own = [one for one in flags if one.table == host.table]
+                if own:
+                    self.at += length
+                    place = self.resolve(own, host.table)
+                    self.add(host.where, Flag(place, not negated))
+                    return True
+                places = [Place(one.field, path) for one in flags if one.field and (path := self.path(host.table, one.table))]
+                if len(places) == 1 and host is self.scope[0] and len(places[0].path) == 1:
+                    self.at += length
+                    self.add(host.where, Flag(places[0], not negated))
+                    return True
+        return None
+
+    def flag_after(self) -> bool | None:
+        """ "that are active", "who are not verified", "is open"."""
+        self.take(*WHO)
+        self.take(*BE)
+        negated = bool(self.take("not"))
+        token = self.peek()
+        if token is None or token.slot is not None:
+            return None
+        for host in reversed(self.scope):
+            flag = self.flag(host.table, token.stem, token.lower)
+            if flag:
+                self.at += 1
+                self.add(host.where, Flag(flag[0], flag[1] != negated))
+                return True
+        return None
+
+    def unknown(self) -> bool | None:
+        """ "without a phone number", "that have an end date": whether a column has a value."""
+        self.take(*WHO)
+        negated = bool(self.take("without", "with no", "do not have", "does not have", "have no", "has no", "missing"))
+        if not negated and not self.take("that have", "with", "have", "has", "who have"):
+            return None
+        article = self.take("a", "an", "any")
+        if not negated and not article:
+            return None
+        found = self.columns_here()
+        if found is None or not self.scope or found[1][0].weight < 0.85:
+            return None
+        self.at += found[0]
+        if not self.ended() and self.word() not in {",", "and", "in", "from", "by", "per"}:
+            return None
+        host = self.scope[-1]
+        place = self.resolve(found[1], host.table)
+        if place.path or not place.field.column.nullable or self.table():
+            return None
+        self.add(host.where, Known(place, not negated))
+        return True
+
+    # -- other things ------------------------------------------------------------------------------------------
+
+    def relate(self, things: Things, negated: bool = False) -> bool | None:
+        """Tie rows of another table to what is being talked of: to the thing named last that is near enough."""
+        best: tuple[float, Things, Path] | None = None
+        for recency, host in enumerate(reversed(self.scope)):
+            if host.table == things.table:
+                continue
+            path = self.route(host.table, things.table)
+            if path and (best is None or len(path) + 0.8 * recency < best[0]):
+                best = (len(path) + 0.8 * recency, host, path)
+        if best is None or len(best[2]) > 4:
+            raise self.lost()
+        _, host, path = best
+        self.add(host.where, Related(path, things, negated))
+        self.add(self.scope, things)
+        return True
+
+    def related(self) -> bool | None:
+        """ "of customers from Spain", "by users who ...", "in journals", "that have orders"."""
+        self.take(*WHO)
+        self.take("have been", "has been", "have", "has", "had", "were", "was", "are", "is", "been")
+        self.take_verb()
+        self.take(*PREPOSITIONS)
+        both = bool(self.take("both"))
+        if self.word() in {"each", "every", "per"}:
+            return None
+        self.skip_determiners()
+        start = len(self.scope)
+        things = self.things()
+        if not both:
+            return self.relate(things)
+        self.relate(things)
+        if not self.take("and"):
+            return None
+        self.take("in", "with", "from", "at")
+        self.skip_determiners()
+        other = self.things()
+        if other.table != things.table:
+            return None
+        self.swap(self.scope, [one for index, one in enumerate(self.scope) if index < start])
+        return self.relate(other)
+
+    def without(self) -> bool | None:
+        """ "without any orders", "with no reviews", "who have never ordered", "that have not placed orders"."""
+        self.take(*WHO, "and")
+        if self.take("without any", "without", "with no", "with zero", "have no", "has no", "had no", "having no", "lacking"):
+            self.skip_determiners()
+            return self.attempt(lambda: self.flag_here(True)) or self.relate(self.things(), negated=True)
+        self.take("have", "has", "had", "do", "does", "did", "were", "was", "are", "is")
+        if not self.take("not", "never"):
+            return None
+        self.take("been", "have", "had", "yet")
+        done = self.done()
+        if done is not None:
+            return self.relate(done, negated=True)
+        self.take_verb()
+        self.take("by", "in", "to", "for", "from", "any")
+        self.skip_determiners()
+        return self.relate(self.things(), negated=True)
+
+    def done(self) -> Things | None:
+        """A table named by a participle: "ordered", "reviewed"."""
+        if not self.participle(1) or not self.scope:
+            return None
+        tables = {one.table for one in self.schema.lookup((self.stem(),)) if one.field is None and one.weight >= 0.7}
+        tables -= {one.table for one in self.scope}
+        if len(tables) != 1 or not self.at + 1 >= len(self.tokens) and self.word(1) not in {*"?.,;!", "in", "and", "yet", "by"}:
+            return None
+        self.at += 1
+        return Things(tables.pop())
+
+    # -- values ------------------------------------------------------------------------------------------------
+
+    def value_of_column(self) -> bool | None:
+        """ "with status pending", "in the city of Rome", "whose name contains ...", "category Books", "titled ..."."""
+        self.take("and")
+        self.take(*WHO)
+        preposition = self.take(*PREPOSITIONS, "whose", "where", "has", "have", "having")
+        self.skip_determiners()
+        if not self.scope:
+            return None
+        named = False
+        if self.take(*NAMED):
+            meanings = [Mention(self.scope[-1].table, None, 1.0)]
+            named = True
+        else:
+            found = self.mentions()
+            if not found:
+                return None
+            length, meanings = found[0]
+            self.at += length
+            if all(one.field is None for one in meanings) and self.take("id", "ids", "code"):
+                meanings = [
+                    Mention(one.table, self.schema.fields[one.table][key[0]], 1.0)
+                    for one in meanings
+                    if len(key := self.schema.key(one.table)) == 1
+                ]
+        self.take("field", "column", "value")
+        how = HOW.get(self.take(*HOW), "equals")
+        negated = False
+        if how == "equals" and not named:
+            negated = bool(self.take("is not", "are not", "not", "other than", "!=", "is other than"))
+            if not negated:
+                self.take("of", "is", "are", "was", "=", ":", "named", "called", "equal to", "is equal to", "equals", "being",
+                          "as", "of either", "is either", "either")  # fmt: skip
+        slots = [slot] if (slot := self.slot({"entity", "text"})) is not None else []
+        if not slots:
+            return None
+        while True:
+            at = self.at
+            self.take("or", ",", ", or", "and")
+            other = self.slot({"entity", "text"}) if self.at > at else None
+            same = other is not None and (
+                self.question.slots[other].columns == self.question.slots[slots[0]].columns
+            )
+            if other is None or not same:
+                self.at = at
+                break
+            slots.append(other)
+        if self.question.slots[slots[0]].kind == "entity":
+            if how != "equals":
+                return None
+            taken = [self.entity(one, self.scope, meanings, negated, preposition) for one in slots]
+        else:
+            taken = [self.text(one, meanings, how, negated) for one in slots]
+        if len(slots) > 1 and not negated:
+            if len({id(one) for one in taken}) != 1:
+                return None
+            self.either(taken[0], len(slots))
+        return True
+
+    def text(self, slot: int, meanings: list[Mention], how: str, negated: bool) -> Things:
+        texts = []
+        for one in meanings:
+            if one.field is None:
+                names = [name for name in self.schema.names(one.table) if name.is_text]
+                texts += [Mention(one.table, name, one.weight) for name in names[:1] if len(names) == 1]
+            elif one.field.is_text:
+                texts.append(one)
+        for host in reversed(self.scope):
+
+            def parse(host: Things = host) -> bool | None:
+                place = self.resolve(texts, host.table, anywhere=True)
+                one: Condition = Like(place, how, slot)  # type: ignore[arg-type]
+                self.add(host.where, Not(one) if negated else one)
+                return True
+
+            if self.attempt(parse):
+                return host
+        raise self.lost(self.text_of(slot))
+
+    def either(self, host: Things, count: int) -> None:
+        self.swap(host.where, [*host.where[:-count], Either(tuple(host.where[-count:]))])
+
+    def value_alone(self) -> bool | None:
+        """ "in Rome", "from Spain or France", "are pending": a value without its column."""
+        self.take("and")
+        self.take(*WHO)
+        self.take(*BE)
+        negated = bool(self.take("not"))
+        self.take_verb()
+        preposition = self.take(*PREPOSITIONS, "outside", "outside of", "either")
+        if preposition == "of" and self.take("either"):
+            pass
+        negated = negated or preposition.startswith("outside")
+        self.skip_determiners()
+        if not self.scope or self.kind() != "entity":
+            return None
+        slots: list[int] = []
+        joined = ""
+        while True:
+            slot = self.slot({"entity"})
+            if slot is None or (slots and self.question.slots[slot].columns != self.question.slots[slots[0]].columns):
+                return None
+            slots.append(slot)
+            at = self.at
+            word = self.take("or", "and", ",", ", or", ", and", "or in", "or from", "and in")
+            if not word or self.kind() != "entity":
+                self.at = at
+                break
+            joined += word
+        hint = self.value_noun(slots[0])
+        taken = [self.entity(one, self.scope, hint, negated, preposition) for one in slots]
+        if len(slots) > 1 and not negated:
+            host = taken[0]
+            if any(one is not host for one in taken):
+                return None
+            several = any(not step.up for one in host.where[-len(slots) :] for step in one.place.path)  # type: ignore[union-attr]
+            if several and "or" not in joined:
+                raise self.lost()
+            self.either(host, len(slots))
+        return True
+
+    def value_noun(self, slot: int) -> list[Mention]:
+        """ "Italian food", "the Toys category": the word after a value that says whose it is."""
+        columns = self.question.slots[slot].columns
+        for length, meanings in self.mentions():
+            fits = [
+                one
+                for one in meanings
+                if (one.field.qualified in columns if one.field else any(name.rpartition(".")[0] == one.table for name in columns))
+            ]
+            if fits:
+                self.at += length
+                return fits
+        return []
