@@ -66,7 +66,11 @@ def response(problem: Problem, request_id: str) -> JSONResponse:
         document["suggestions"] = list(problem.suggestions)
     if problem.fields:
         document["errors"] = [{"field": field, "message": message} for field, message in problem.fields]
-    headers = {} if problem.retry_after is None else {"retry-after": str(math.ceil(problem.retry_after))}
+    headers = {}
+    if problem.retry_after is not None:
+        headers["retry-after"] = str(math.ceil(problem.retry_after))
+    if problem.kind.status == 401:
+        headers["www-authenticate"] = "Bearer"
     return JSONResponse(document, problem.kind.status, headers=headers, media_type="application/problem+json")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
-from api.dependencies import DeadlineDep, ServicesDep, call
+from api.dependencies import DeadlineDep, PrincipalDep, ServicesDep, call
 from rowcall.catalog import Table
 from rowcall.errors import Problem
 
@@ -51,7 +51,7 @@ class TableDocument(BaseModel):
 
 
 @router.get("/api/tables")
-async def list_tables(request: Request, services: ServicesDep, deadline: DeadlineDep) -> TableList:
+async def list_tables(request: Request, services: ServicesDep, _: PrincipalDep, deadline: DeadlineDep) -> TableList:
     """The tables that questions can be about."""
     catalog = await call(request, services.catalogs.current, deadline)
     return TableList(
@@ -69,7 +69,9 @@ async def list_tables(request: Request, services: ServicesDep, deadline: Deadlin
 
 
 @router.get("/api/tables/{name}")
-async def show_table(name: str, request: Request, services: ServicesDep, deadline: DeadlineDep) -> TableDocument:
+async def show_table(
+    name: str, request: Request, services: ServicesDep, _: PrincipalDep, deadline: DeadlineDep
+) -> TableDocument:
     """One table: its columns, keys, comments and enumerated values."""
     catalog = await call(request, services.catalogs.current, deadline)
     table = catalog.table(name)

@@ -46,6 +46,9 @@ class JwksKeys:
                 raise Problem("unauthenticated")
             return self._keys[key_id]
 
+    def close(self) -> None:
+        self._client.close()
+
     def _fetch(self, deadline: Deadline) -> None:
         self._fetched = time.monotonic()
         try:
