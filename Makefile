@@ -5,6 +5,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
+EVENT ?= events/api.query.json
+STAGE ?= dev
 VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := layers:functions:.
@@ -21,7 +23,7 @@ SAM := $(SAM_VENV)/bin/sam
 # $(VENV)/local and $(VENV)/dev are stamps: made again when their requirements change.
 $(VENV)/%: requirements/%.txt | $(BIN)/uv
 	@echo "· installing requirements/$*.txt (once)"
-	@$(BIN)/uv pip sync --python $(BIN)/python --require-hashes requirements/uv.txt $<
+	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes --requirements requirements/uv.txt --requirements $<
 	@touch $@
 
 $(BIN)/uv: requirements/uv.txt
@@ -50,15 +52,47 @@ ask: $(VENV)/local ## ask one question: make ask Q="top 5 products by revenue"
 	@$(BIN)/python -m local.ask "$(Q)"
 
 .PHONY: test
-test: $(VENV)/dev ## run the tests
+test: $(VENV)/dev $(SAM) ## run the tests
 	@$(BIN)/python -m pytest
 
 .PHONY: check
-check: $(VENV)/dev ## format, lint, types, template, then the tests
+check: $(VENV)/dev $(SAM) ## format, lint, types, template, then the tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(SAM) validate
 	@$(MAKE) test
+
+ARCH ?= arm64
+PYTHON_VERSION ?= 3.13
+SOURCES := template.yaml samconfig.toml build.mk $(shell find functions layers -type f -not -name '*.pyc')
+
+# What was built for a platform such as arm64-3.13 is in .aws-sam/build (to deploy) or .aws-sam/emulated. `sam build`
+# empties the folder first, so a stamp in it tells for which platform its content is.
+platform = ARCH=$(word 1,$(subst -, ,$(notdir $*))) PYTHON_VERSION=$(word 2,$(subst -, ,$(notdir $*)))
+.aws-sam/%.built: $(SOURCES) | $(SAM)
+	@mkdir -p $(@D)
+	@$(platform); export ARCH PYTHON_VERSION; \
+	$(SAM) build --build-dir $(@D) --parameter-overrides Architecture=$$ARCH >$(@D).log 2>&1 || { cat $(@D).log; exit 1; }
+	@grep '^note:' $(@D).log | sort -u || true
+	@touch $@
+
+# Lambda's own runtime, for the emulator.
+.aws-sam/runtime/%: requirements/runtime.txt build.mk | $(BIN)/uv
+	@$(MAKE) -f build.mk runtime TARGET=$@ $(platform)
+
+.PHONY: build
+build: .aws-sam/build/$(ARCH)-$(PYTHON_VERSION).built ## build for Lambda: ARCH=arm64 (or x86_64)
+	@du -sh .aws-sam/build/*/ | sed 's/^/  /'
+
+.PHONY: lambda
+lambda: $(VENV)/local $(SAM) ## run what was built under Lambda's emulator: make lambda EVENT=events/api.query.json
+	@$(BIN)/python -m local.emulator $(EVENT)
+
+.PHONY: deploy
+deploy: $(SAM) ## build, and put it on AWS: STAGE=dev, staging or prod
+	@$(MAKE) build ARCH=arm64 PYTHON_VERSION=3.13
+	@$(SAM) deploy --config-env $(STAGE)
 
 .PHONY: docs
 docs: $(VENV)/dev ## write docs/configuration.md and docs/openapi.json from the code
@@ -66,6 +100,6 @@ docs: $(VENV)/dev ## write docs/configuration.md and docs/openapi.json from the 
 
 .PHONY: lock
 lock: $(BIN)/uv ## pin every dependency, with hashes, after editing a .in file
-	@for file in layers/dependencies/requirements requirements/local requirements/dev requirements/sam requirements/uv; do \
+	@for file in layers/dependencies/requirements requirements/local requirements/dev requirements/runtime requirements/sam requirements/uv; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 			--no-emit-index-url --output-file $$file.txt $$file.in; done
