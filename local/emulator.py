@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
@@ -141,8 +142,12 @@ class Emulator:
         """Send `event`; the first one starts the function."""
         begin = self._child.log.stat().st_size
         request = urllib.request.Request(self._url, json.dumps(event).encode())  # noqa: S310
-        with urllib.request.urlopen(request) as answer:  # noqa: S310 -- the emulator ends it at the function's timeout
-            response = json.loads(answer.read() or b"null")
+        try:
+            with urllib.request.urlopen(request) as answer:  # noqa: S310 -- it ends at the function's timeout
+                response = json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                response = json.loads(error.read())
         until = time.monotonic() + 5
         while not (reported := REPORT.findall(log := self._child.log.read_bytes()[begin:])):
             if time.monotonic() > until:
@@ -232,6 +237,8 @@ def _show(console: Console, invocation: Invocation) -> int:
         console.print(text, markup=False)
     init = "" if invocation.init_ms is None else f"init {invocation.init_ms:.0f} ms, "
     console.print(f"[dim]{init}duration {invocation.duration_ms:.1f} ms[/]")
+    if invocation.failed or (http and response["statusCode"] >= 500):
+        console.print(invocation.log, markup=False, style="dim")
     if invocation.failed:
         return 2
     return int(http and response["statusCode"] >= 400)
