@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from mangum import Mangum
 
 from api import health, problems, query, tables
-from api.middleware import Envelope
+from api.middleware import Cors, Envelope
 
 app = FastAPI(
     title="rowcall",
@@ -20,6 +20,7 @@ app.include_router(tables.router)
 app.include_router(health.router)
 problems.install(app)
 app.add_middleware(Envelope)
+app.add_middleware(Cors)
 
 handler = Mangum(
     app,

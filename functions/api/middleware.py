@@ -13,6 +13,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import dependencies, problems
@@ -28,12 +29,37 @@ SECURITY_HEADERS = {
     "x-dns-prefetch-control": "on",
     "referrer-policy": "strict-origin-when-cross-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     "cache-control": "no-store",
 }
 
 
+class Cors:
+    """Cross-origin calls for the origins of CORS_ORIGIN alone; outermost, so that errors carry its headers too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self._cors: CORSMiddleware | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not any(name == b"origin" for name, _ in scope["headers"]):
+            await self.app(scope, receive, send)
+            return
+        origins = dependencies.services().settings.cors_origin
+        if self._cors is None or tuple(self._cors.allow_origins) != origins:
+            self._cors = CORSMiddleware(
+                self.app,
+                allow_origins=origins,
+                allow_methods=["GET", "POST", "PUT", "DELETE"],
+                allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
+                expose_headers=["RateLimit", "RateLimit-Policy", "Retry-After", "Server-Timing", "X-Request-Id"],
+                max_age=3600,
+            )
+        await self._cors(scope, receive, send)
+
+
 class Envelope:
-    """Wraps the app once, outermost."""
+    """Wraps the app once."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
