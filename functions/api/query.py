@@ -54,6 +54,7 @@ class Meta(BaseModel):
     attempts: int
     cost_usd: float
     tokens: Tokens
+    passed_over: list[str] = Field(description="Planners that come before this one and could not be asked.")
     latency_ms: float
     degraded: bool
     request_id: str
@@ -151,6 +152,7 @@ def _ask(body: QueryRequest) -> Ask:
 def _document(answered: Answer, seconds: float, request_id: str) -> dict[str, Any]:
     names = [column.name for column in answered.columns]
     plan = answered.plan
+    planned = answered.layer == 3
     return {
         "query": answered.query,
         "data": [dict(zip(names, row, strict=True)) for row in answered.rows],
@@ -167,9 +169,13 @@ def _document(answered: Answer, seconds: float, request_id: str) -> dict[str, An
             "matched_query": None,
             "planner": plan.planner,
             "model": plan.model or None,
-            "attempts": 0 if answered.layer != 3 else 1,
-            "cost_usd": plan.cost_usd if answered.layer == 3 else 0.0,
-            "tokens": {"input": 0, "output": 0},
+            "attempts": plan.attempts if planned else 0,
+            "cost_usd": plan.cost_usd if planned else 0.0,
+            "tokens": {
+                "input": plan.input_tokens if planned else 0,
+                "output": plan.output_tokens if planned else 0,
+            },
+            "passed_over": list(plan.passed_over) if planned else [],
             "latency_ms": round(seconds * 1000, 2),
             "degraded": answered.degraded,
             "request_id": request_id,

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from rowcall.plan import Plan
     from rowcall.question import Question
 
-VERSIONS = "plan 2, guard 1, grammar 1"
+VERSIONS = "plan 2, guard 1, grammar 1, prompt 1"
 """Part of every scope: raise one when plans, the guard's rules or the grammar change, and old plans are not met."""
 
 
@@ -115,7 +115,7 @@ def _answer(
 
     with services.plans.holding(recalled.lease, deadline):
         with trace.step("plan"):
-            plan = make_plan(asked, scope(principal, catalog), catalog, recalled.lease, services, limit, deadline)
+            plan = make_plan(asked, principal, catalog, recalled.lease, services, limit, deadline)
         with trace.step("postgres"):
             params, found = run_new(plan, asked, catalog, services, limit, deadline)
     with trace.step("redis"):
@@ -142,7 +142,7 @@ def explain(
         plan = recalled.known.plan
     else:
         with services.plans.holding(recalled.lease, deadline):
-            plan = make_plan(asked, theirs, catalog, recalled.lease, services, limit, deadline)
+            plan = make_plan(asked, principal, catalog, recalled.lease, services, limit, deadline)
         services.plans.remember(theirs, asked, plan, recalled.lease, deadline)
     params = bind.values(plan, asked, catalog, limit + 1)
     try:
@@ -196,7 +196,7 @@ def recall(
 
 def make_plan(
     asked: Question,
-    scope: Scope,
+    principal: Principal,
     catalog: Catalog,
     lease: Lease | None,
     services: Services,
@@ -204,12 +204,10 @@ def make_plan(
     deadline: Deadline,
 ) -> Plan:
     """Step 5. Loaded on a miss only, as it brings the SQL parser."""
-    from rowcall import planning
-
     try:
-        return planning.make(asked, catalog, services.database, limit + 1, deadline)
+        return services.planning.make(asked, catalog, principal, limit + 1, deadline)
     except Unanswerable as refusal:
-        services.plans.refuse(scope, asked, refusal, lease, deadline)
+        services.plans.refuse(scope(principal, catalog), asked, refusal, lease, deadline)
         raise
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
 
 from rowcall import aws, telemetry
 from rowcall import settings as settings_module
@@ -19,12 +22,18 @@ from rowcall.database.connection import Database
 from rowcall.deadline import Deadline
 from rowcall.settings import Settings
 
+if TYPE_CHECKING:
+    from rowcall.budget import Ledger
+    from rowcall.planning import Planning
+
 
 class Services:
     """What the steps of `answer` need, of one environment."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, reload: Callable[[], Settings] | None = None) -> None:
+        """`reload` reads the settings anew, from where the secrets are kept: a provider has just refused a key."""
         self.settings = settings
+        self._reload = reload or (lambda: settings)
         telemetry.logger().setLevel(settings.log_level)
 
     @cached_property
@@ -83,6 +92,37 @@ class Services:
             probe=lambda deadline: introspection.probe(self.database, deadline),
         )
 
+    @cached_property
+    def ledger(self) -> Ledger:
+        from rowcall.budget import Ledger, nano
+
+        settings = self.settings
+        return Ledger(
+            self.store,
+            user_limit=nano(settings.user_budget_usd),
+            tenant_limit=nano(settings.tenant_budget_usd),
+            refuse_without_redis=settings.budget_without_redis == "refuse",
+        )
+
+    @cached_property
+    def planning(self) -> Planning:
+        """Built on a miss only: it brings the SQL parser."""
+        from rowcall.planners import chain
+        from rowcall.planning import Planning
+
+        settings = self.settings
+        return Planning(
+            chain.build(settings, self._secret),
+            self.database,
+            self.ledger,
+            cost_ceiling=settings.plan_cost_ceiling,
+            repairs=settings.plan_repairs,
+        )
+
+    def _secret(self, name: str, fresh: bool) -> str:
+        value: SecretStr = getattr(self._reload() if fresh else self.settings, name)
+        return value.get_secret_value()
+
     def close(self) -> None:
         """Close what was opened."""
         for name in ("database", "store"):
@@ -118,11 +158,21 @@ class Services:
 
 def start(environ: Mapping[str, str] = os.environ) -> Services:
     """The services of this environment; raises `InvalidSettings`. Opens nothing but the secret of SECRET_ARN."""
-    return Services(settings_module.load(environ, _secret))
+    settings = settings_module.load(environ, _secret)
+    if settings.asks_models:
+        from rowcall.planners import chain
+
+        chosen, left_out = chain.choose(settings)
+        telemetry.logger().info(
+            "planners",
+            asked=[f"{planner.name} {planner.model}".strip() for planner in chosen],
+            without_credentials=left_out,
+        )
+    return Services(settings, lambda: settings_module.load(environ, partial(_secret, fresh=True)))
 
 
-def _secret(arn: str) -> dict[str, str]:
+def _secret(arn: str, *, fresh: bool = False) -> dict[str, str]:
     from aws_lambda_powertools.utilities import parameters
 
-    found = parameters.get_secret(arn, transform="json", max_age=300)
+    found = parameters.get_secret(arn, transform="json", max_age=300, force_fetch=fresh)
     return {str(name): str(value) for name, value in dict(found).items()}

@@ -25,6 +25,11 @@ class Deadline:
             raise Problem("deadline_exceeded")
         return min(seconds, most)
 
+    @property
+    def open(self) -> bool:
+        """Whether there is time left."""
+        return time.monotonic() < self.at
+
     def within(self, seconds: float) -> Deadline:
         """The earlier of this deadline and `seconds` from now."""
         return Deadline(min(self.at, time.monotonic() + seconds))

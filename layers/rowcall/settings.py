@@ -199,6 +199,13 @@ class Settings(BaseModel):
         if not self.jwt_issuer or not self.jwt_audience:
             raise ValueError("JWT_ISSUER and JWT_AUDIENCE are required with AUTH=jwt")
 
+    @property
+    def asks_models(self) -> bool:
+        """Whether any planner by model has credentials, or none could plan at all."""
+        secrets = (self.anthropic_api_key, self.openai_api_key)
+        given = any(secret.get_secret_value() for secret in secrets) or self.openai_base_url or self.bedrock_region
+        return bool(given) or "grammar" not in self.planners
+
 
 SECRETS = tuple(name for name, field in Settings.model_fields.items() if field.annotation is SecretStr)
 REQUIRED = ("database_url", "upstash_redis_rest_url", "upstash_redis_rest_token", "plan_seal_key")

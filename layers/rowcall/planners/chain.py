@@ -1,0 +1,126 @@
+"""Which planners there are, in the order they are asked: those of PLANNERS that have credentials and a price.
+
+Settings alone decide; nothing is connected and no SDK is loaded until a planner is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rowcall.errors import Unanswerable
+from rowcall.planners import Asking, CannotAnswer, Planner, Proposal
+from rowcall.pricing import NoPrice, Price, price
+from rowcall.settings import InvalidSettings, Settings
+
+Secret = Callable[[str, bool], str]
+"""A secret setting by its field's name; with True it is read anew from where secrets are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A planner to build: its name and, where it asks one, its model."""
+
+    name: str
+    model: str = ""
+
+
+class GrammarPlanner:
+    """The planner without a model, as one of the chain."""
+
+    name = "grammar"
+    model = ""
+    price: Price | None = None
+
+    def worst_cost(self, asking: Asking) -> int:  # noqa: ARG002 - a planner's signature
+        return 0
+
+    def propose(self, asking: Asking, deadline: object) -> Proposal:  # noqa: ARG002
+        from rowcall.planners import grammar
+
+        try:
+            return Proposal(grammar.plan(asking.question, asking.catalog))
+        except Unanswerable as abstained:
+            return Proposal(CannotAnswer(abstained.detail, abstained.suggestions))
+
+
+def choose(settings: Settings) -> tuple[list[Chosen], list[str]]:
+    """The planners with credentials, and the names of those without. Raises `InvalidSettings`."""
+    order = (
+        sorted(settings.planners, key=lambda name: name != settings.llm_provider)
+        if settings.llm_provider
+        else list(settings.planners)
+    )
+    credentials = {
+        "anthropic": bool(settings.anthropic_api_key.get_secret_value()),
+        "openai": bool(settings.openai_api_key.get_secret_value() or settings.openai_base_url),
+        "bedrock": bool(settings.bedrock_region),
+        "grammar": True,
+    }
+    models = {
+        "anthropic": settings.anthropic_model,
+        "openai": settings.openai_model,
+        "bedrock": settings.bedrock_model,
+        "grammar": "",
+    }
+    if settings.llm_model:
+        models[settings.llm_provider] = settings.llm_model
+    chosen = [Chosen(name, models[name]) for name in order if credentials[name]]
+    if not chosen:
+        raise InvalidSettings("PLANNERS: none of them has credentials")
+    for planner in chosen:
+        if planner.model:
+            _price(planner.model, settings)
+    return chosen, [name for name in order if not credentials[name]]
+
+
+def build(settings: Settings, secret: Secret) -> list[Planner]:
+    """The planners of `settings`. Raises `InvalidSettings`."""
+    return [_build(planner, settings, secret) for planner in choose(settings)[0]]
+
+
+def _build(planner: Chosen, settings: Settings, secret: Secret) -> Planner:
+    if planner.name == "grammar":
+        return GrammarPlanner()
+
+    from rowcall.planners.model import Limits
+    from rowcall.planners.retrying import Retrying
+
+    cost = _price(planner.model, settings)
+    limits = Limits(
+        Retrying(settings.llm_retries, settings.llm_timeout), settings.catalog_tokens, settings.llm_max_tokens
+    )
+    match planner.name:
+        case "anthropic":
+            from rowcall.planners.anthropic import AnthropicPlanner
+
+            return AnthropicPlanner(
+                planner.model,
+                cost,
+                lambda fresh: secret("anthropic_api_key", fresh),
+                limits,
+                base_url=settings.anthropic_base_url,
+            )
+        case "openai":
+            from rowcall.planners.openai import OpenAIPlanner
+
+            return OpenAIPlanner(
+                planner.model,
+                cost,
+                lambda fresh: secret("openai_api_key", fresh),
+                limits,
+                base_url=settings.openai_base_url,
+            )
+        case _:
+            from rowcall.planners.bedrock import BedrockPlanner
+
+            return BedrockPlanner(
+                planner.model, cost, limits, region=settings.bedrock_region, base_url=settings.bedrock_base_url
+            )
+
+
+def _price(model: str, settings: Settings) -> Price:
+    try:
+        return price(model, settings.llm_prices)
+    except NoPrice as error:
+        raise InvalidSettings(f"LLM_PRICES: {error}") from None

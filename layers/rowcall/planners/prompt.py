@@ -1,0 +1,224 @@
+"""What a model sees: the instructions, the catalog, the question with its slots marked. Never a row of the database.
+
+All that others wrote (names, comments, enumerated values, the question) is data: it stands in blocks whose marks are
+made from the block's own hash, so no text inside can close its block, and in JSON strings, so none can start a line.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from rowcall.catalog import Catalog, Column, Table
+from rowcall.planners import Asking
+from rowcall.question import Period, Question, Slot
+
+MAX_COMMENT = 300
+MAX_VALUES = 60
+
+_PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
+_PARTS = re.compile(r"[^\W\d_]+|\d+")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """`instructions` never change; `catalog` changes with the catalog, or with the question where it is pruned."""
+
+    instructions: str
+    catalog: str
+    question: str
+
+    @property
+    def bytes(self) -> int:
+        """UTF-8 bytes of it all: no tokenizer makes more tokens of them."""
+        return sum(len(part.encode()) for part in (self.instructions, self.catalog, self.question))
+
+
+def build(asking: Asking, catalog_tokens: int) -> Prompt:
+    catalog = _block("catalog", "\n\n".join(_catalog(asking.catalog, asking.question, catalog_tokens)))
+    parts = [_question(asking.question)]
+    if asking.examples:
+        parts.append("Verified plans of similar questions:")
+        parts.append(_block("examples", "\n".join(f"{_text(asked)}\n{_text(sql)}" for asked, sql in asking.examples)))
+    for failed in asking.failed:
+        parts.append("An earlier statement of yours was refused. Answer the question with a better one.")
+        parts.append(_block("refused", f"{_text(failed.sql)}\n{_text(failed.complaint)}"))
+    return Prompt(_instructions(), catalog, "\n\n".join(parts))
+
+
+def estimate(text: str) -> int:
+    """About how many tokens `text` has, rather too many: three bytes make one."""
+    return len(text.encode()) // 3 + 1
+
+
+@cache
+def _instructions() -> str:
+    return (Path(__file__).parent / "instructions.md").read_text()
+
+
+def _question(question: Question) -> str:
+    today = question.now.astimezone(ZoneInfo(question.timezone)).date()
+    marked, end = [], 0
+    for index, slot in enumerate(question.slots):
+        start, stop = slot.span
+        marked += [question.text[end:start], f"⟦s{index}: {question.text[start:stop]}⟧"]
+        end = stop
+    marked.append(question.text[end:])
+    lines = [_text("".join(marked))]
+    lines += [f"s{index} {_slot(index, slot)}" for index, slot in enumerate(question.slots)]
+    return f"Today is {today:%A} {today}, in {question.timezone}.\n\n" + _block("question", "\n".join(lines))
+
+
+def _slot(index: int, slot: Slot) -> str:
+    if isinstance(slot.value, Period):
+        kind = f"{slot.kind} from {slot.value.start} to before {slot.value.end}"
+        forms = ["start", "end"]
+    elif slot.kind == "year":
+        kind, forms = f"year {slot.value}", ["", "start", "end"]
+    elif slot.kind == "entity":
+        kind, forms = f"value of {', '.join(map(_name, slot.columns))}: {_text(str(slot.value))}", [""]
+    elif slot.kind == "text":
+        kind, forms = f"text {_text(str(slot.value))}", ["", "contains", "prefix", "suffix"]
+    else:
+        kind, forms = f"{slot.kind} {slot.value}{f' {slot.unit}' if slot.unit else ''}", [""]
+    return f"{kind}; placeholders {' '.join(f':s{index}_{form}' if form else f':s{index}' for form in forms)}"
+
+
+def _catalog(catalog: Catalog, question: Question, limit: int) -> list[str]:
+    """The tables, all of them if they fit, else those that the question seems to be about and what joins them."""
+    tables = [catalog.tables[key] for key in sorted(catalog.tables)]
+    whole = [_table(table, table.columns) for table in tables]
+    if sum(map(estimate, whole)) <= limit:
+        return whole
+    left = limit
+    shown: dict[str, str] = {}
+    words = _words(question.text)
+    for table in _by_relevance(catalog, question, words):
+        needed = {column for columns in _key_columns(catalog, table) for column in columns}
+        narrow = [
+            column
+            for column in table.columns
+            if column.name in needed
+            or words & _words(column.name)
+            or f"{table.key}.{column.name}" in _entities(question)
+        ]
+        for columns in (table.columns, narrow):
+            text = _table(table, columns)
+            if estimate(text) <= left:
+                shown[table.key] = text
+                left -= estimate(text)
+                break
+    hidden = len(tables) - len(shown)
+    return [*(shown[key] for key in sorted(shown)), f"{hidden} further tables have nothing to do with the question."]
+
+
+def _by_relevance(catalog: Catalog, question: Question, words: frozenset[str]) -> list[Table]:
+    """Tables that share words with the question, the most first; then what joins them; then the most joined."""
+    scores = {table.key: _score(table, question, words) for table in catalog.tables.values()}
+    neighbours = _neighbours(catalog)
+    chosen = {key for key, score in scores.items() if score}
+
+    def rank(table: Table) -> tuple[int, int, int, str]:
+        joins = len(neighbours[table.key] & chosen)
+        return (-scores[table.key], -joins, -len(neighbours[table.key]), table.key)
+
+    return sorted(catalog.tables.values(), key=rank)
+
+
+def _score(table: Table, question: Question, words: frozenset[str]) -> int:
+    entities = sum(column.rpartition(".")[0] == table.key for column in _entities(question))
+    names = len(words & _words(table.name))
+    columns = len(words & frozenset().union(*(_words(column.name) for column in table.columns)))
+    comments = " ".join([table.comment, *(column.comment for column in table.columns)])
+    return 8 * names + 6 * entities + 2 * columns + len(words & _words(comments))
+
+
+def _neighbours(catalog: Catalog) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {key: set() for key in catalog.tables}
+    for key, table in catalog.tables.items():
+        for foreign in table.foreign_keys:
+            if foreign.table in found:
+                found[key].add(foreign.table)
+                found[foreign.table].add(key)
+    return found
+
+
+def _key_columns(catalog: Catalog, table: Table) -> Iterable[tuple[str, ...]]:
+    yield table.primary_key
+    yield from (foreign.columns for foreign in table.foreign_keys)
+    for other in catalog.tables.values():
+        yield from (foreign.references for foreign in other.foreign_keys if foreign.table == table.key)
+
+
+def _entities(question: Question) -> frozenset[str]:
+    return frozenset(column for slot in question.slots for column in slot.columns)
+
+
+def _table(table: Table, columns: Sequence[Column]) -> str:
+    head = [f"{table.kind} {_name(table.key)}", f"about {table.rows} rows"]
+    if table.primary_key:
+        head.append(f"key {_names(table.primary_key)}")
+    head += [f"unique {_names(columns)}" for columns in table.unique]
+    lines = [", ".join(head) + _comment(table.comment)]
+    lines += [f"  {_column(column)}" for column in columns]
+    if len(columns) < len(table.columns):
+        lines.append(f"  and {len(table.columns) - len(columns)} further columns")
+    lines += [
+        f"  {_names(foreign.columns)} -> {_name(foreign.table)}{_names(foreign.references)}"
+        for foreign in table.foreign_keys
+    ]
+    return "\n".join(lines)
+
+
+def _column(column: Column) -> str:
+    text = f"{_name(column.name)} {' '.join(column.type.split())}{'' if column.nullable else ' not null'}"
+    if column.values:
+        more = " and more" if len(column.values) > MAX_VALUES else ""
+        text += f", one of [{', '.join(map(_text, column.values[:MAX_VALUES]))}]{more}"
+    return text + _comment(column.comment)
+
+
+def _comment(comment: str) -> str:
+    return f", comment {_text(comment[:MAX_COMMENT])}" if comment else ""
+
+
+def _names(names: Iterable[str]) -> str:
+    return f"({', '.join(map(_name, names))})"
+
+
+def _name(name: str) -> str:
+    """As it must be written in SQL."""
+    return name if _PLAIN_NAME.fullmatch(name) else _text(name)
+
+
+def _text(text: str) -> str:
+    """As a JSON string: one line, whatever is in it."""
+    return (
+        json.dumps(text.encode(errors="replace").decode(), ensure_ascii=False)
+        .replace("\u2028", " ")
+        .replace("\u2029", " ")
+    )
+
+
+def _block(kind: str, text: str) -> str:
+    mark = sha256(text.encode()).hexdigest()[:16]
+    return f"<<<{kind} {mark}\n{text}\n{mark} {kind}>>>"
+
+
+@cache
+def _stem(word: str) -> str:
+    import snowballstemmer
+
+    return str(snowballstemmer.stemmer("english").stemWord(word))
+
+
+def _words(text: str) -> frozenset[str]:
+    """Stems of the words in a sentence or an identifier."""
+    return frozenset(_stem(word.casefold()) for word in _PARTS.findall(_CAMEL.sub(" ", text)))
