@@ -86,7 +86,7 @@ class Envelope:
                     headers.setdefault(name, value)
                 if trace.seconds:
                     headers["server-timing"] = server_timing(trace)
-                    headers.update(rate_limit(trace.verdicts))
+                headers.update(rate_limit(trace.verdicts))
             await send(message)
 
         received = 0

@@ -111,7 +111,6 @@ def table(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         monkeypatch.setenv(name, value)
     from api import idempotency
 
-    idempotency._store.cache_clear()
     made = boto3.resource("dynamodb").create_table(
         TableName="once",
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
@@ -120,6 +119,9 @@ def table(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     )
     yield "once"
     made.delete()
+    made.meta.client.close()
+    idempotency._store("once").client.close()
+    idempotency._store.cache_clear()
 
 
 def test_the_same_key_is_answered_once_and_told_again(

@@ -291,6 +291,7 @@ def table(credentials: None) -> Iterator[Any]:
     )
     yield made
     made.delete()
+    made.meta.client.close()
 
 
 def test_an_api_key_comes_in_until_it_is_revoked(
