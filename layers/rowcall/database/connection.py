@@ -24,9 +24,9 @@ from rowcall.errors import Problem
 
 QUERY_CANCELED = "57014"
 LOCK_NOT_AVAILABLE = "55P03"
-UNAVAILABLE = ("08", "40", "53", "57", "58")
+UNAVAILABLE = ("40", "53", "57", "58")
 """Classes of https://www.postgresql.org/docs/current/errcodes-appendix.html that are no fault of a statement:
-connection, rollback (a replica's conflict with recovery), resources, operator intervention, system."""
+rollback (a replica's conflict with recovery), resources, operator intervention, system."""
 
 _EXPLAIN = "EXPLAIN (FORMAT JSON) "
 

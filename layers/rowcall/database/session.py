@@ -29,7 +29,6 @@ MAX_RESULT_BYTES = 32 * 2**20
 READY = b"Z"
 IDLE = b"I"
 _header = Struct("!ci").unpack_from
-_length = Struct("!i").unpack_from
 
 
 class ConnectionLost(Exception):
@@ -88,6 +87,8 @@ class Session(CoreConnection):  # type: ignore[misc]
         self._usock.deadline = deadline
         try:
             return self._exchange(message)
+        except (DatabaseError, ConnectionLost):
+            raise
         except TimeoutError as error:
             if error.errno is not None:  # TCP gave up on the peer, long before the deadline
                 raise ConnectionLost from error
@@ -96,10 +97,11 @@ class Session(CoreConnection):  # type: ignore[misc]
         except ResultTooLarge:
             self._cancel()
             raise
-        except (DatabaseError, ConnectionLost):
-            raise
-        except Exception as error:  # a network error, or bytes that are not Postgres's protocol
+        except Exception as error:  # of the network, or over bytes that are not Postgres's protocol
             raise ConnectionLost from error
+        except BaseException:  # an interrupt of this process
+            self._cancel()
+            raise
         finally:
             if not self.usable:
                 self.drop()
@@ -126,7 +128,7 @@ class Session(CoreConnection):  # type: ignore[misc]
                     raise InterfaceError("not a message of Postgres's")
                 if end > len(unread):
                     break
-                handlers[code](unread[at + 5 : end], context)
+                handlers[code](bytes(unread[at + 5 : end]), context)
                 at = end
                 if code == READY:
                     del unread[:at]
@@ -141,20 +143,6 @@ class Session(CoreConnection):  # type: ignore[misc]
             if received > MAX_RESULT_BYTES:
                 raise ResultTooLarge
             unread += block
-
-    def handle_DATA_ROW(self, data: bytearray, context: Context) -> None:
-        """Overrides pg8000's, which raises for bytes that are not UTF-8 (a SQL_ASCII database may hold any)."""
-        row: list[object] = []
-        at = 2
-        for convert in context.input_funcs:
-            (size,) = _length(data, at)
-            at += 4
-            if size < 0:
-                row.append(None)
-            else:
-                row.append(convert(data[at : at + size].decode(errors="replace")))
-                at += size
-        context.rows.append(row)
 
     def _exchange(self, message: bytes) -> Context:
         context = Context("")
