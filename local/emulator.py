@@ -226,7 +226,7 @@ def _show(console: Console, invocation: Invocation) -> int:
     response = invocation.response
     http = isinstance(response, dict) and "statusCode" in response
     if http:
-        headers = {name: ", ".join(values) for name, values in response.get("multiValueHeaders", {}).items()}
+        headers = response["headers"]
         console.print(f"[bold]{response['statusCode']}[/] {headers.get('content-type', '')}")
         if "server-timing" in headers:
             console.print(f"[dim]{headers['server-timing']}[/]")
