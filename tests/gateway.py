@@ -49,6 +49,7 @@ class Gateway:
         body: str | None = None,
         headers: dict[str, str] | None = None,
         address: str = "192.0.2.7",
+        query: dict[str, str] | None = None,
     ) -> Reply:
         sent = {"Content-Type": "application/json"} | (headers or {})
         event = {
@@ -57,8 +58,8 @@ class Gateway:
             "httpMethod": method,
             "headers": sent,
             "multiValueHeaders": {name: [value] for name, value in sent.items()},
-            "queryStringParameters": None,
-            "multiValueQueryStringParameters": None,
+            "queryStringParameters": query,
+            "multiValueQueryStringParameters": {name: [value] for name, value in (query or {}).items()} or None,
             "pathParameters": {"proxy": path.lstrip("/")},
             "stageVariables": None,
             "requestContext": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal
@@ -23,35 +24,55 @@ CHECK_SECONDS = 2.0
 State = Literal["ok", "down"]
 
 
+class Check(BaseModel):
+    """How one dependency answered just now, and how long that took."""
+
+    state: State
+    milliseconds: float
+
+
 class Health(BaseModel):
-    """`unhealthy`, with status 503, when a dependency is down; `services` names which."""
+    """`unhealthy`, with status 503, when a dependency is down; `services` names which. `checks` only when deep."""
 
     status: Literal["healthy", "unhealthy"]
     timestamp: datetime
     services: dict[str, State]
+    checks: dict[str, Check] | None = None
 
 
-@router.get("/health", responses={503: {"model": Health, "description": "A dependency is down."}})
-@router.get("/api/health", include_in_schema=False)
-async def health(request: Request, response: Response, services: ServicesDep) -> Health:
-    """Whether the database and the cache answer."""
-    states = await call(request, _states, services)
+@router.get(
+    "/health",
+    response_model_exclude_none=True,
+    responses={503: {"model": Health, "description": "A dependency is down."}},
+)
+@router.get("/api/health", include_in_schema=False, response_model_exclude_none=True)
+async def health(request: Request, response: Response, services: ServicesDep, deep: bool = False) -> Health:
+    """Whether the database and the cache answer; `deep` tells how each of them did."""
+    checks = await call(request, _checks, services)
+    states = {name: check.state for name, check in checks.items()}
     healthy = set(states.values()) == {"ok"}
     response.status_code = 200 if healthy else 503
-    return Health(status="healthy" if healthy else "unhealthy", timestamp=datetime.now(UTC), services=states)
+    return Health(
+        status="healthy" if healthy else "unhealthy",
+        timestamp=datetime.now(UTC),
+        services=states,
+        checks=checks if deep else None,
+    )
 
 
-def _states(services: Services) -> dict[str, State]:
+def _checks(services: Services) -> dict[str, Check]:
     return {
-        "database": _state("database", lambda deadline: services.database.ping(deadline)),
-        "cache": _state("cache", lambda deadline: services.store.ping(deadline)),
+        "database": _check("database", services.database.ping),
+        "cache": _check("cache", services.store.ping),
     }
 
 
-def _state(name: str, ping: Callable[[Deadline], object]) -> State:
+def _check(name: str, ping: Callable[[Deadline], object]) -> Check:
+    started = time.perf_counter()
+    state: State = "ok"
     try:
         ping(Deadline.after(CHECK_SECONDS))
     except (Problem, StoreUnavailable) as error:
         telemetry.logger().warning("dependency down", dependency=name, reason=str(error))
-        return "down"
-    return "ok"
+        state = "down"
+    return Check(state=state, milliseconds=round((time.perf_counter() - started) * 1000, 2))

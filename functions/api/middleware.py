@@ -103,8 +103,10 @@ class Envelope:
         with telemetry.correlation(request_id):
             try:
                 await self.app(scope, receive_within_limit, send_with_headers)
-            except Exception:
+            except Exception as error:
+                state["log"]["error"] = "internal"
                 telemetry.logger().exception("unhandled error")
+                dependencies.services().reporter.report(error, request_id, _route(scope), "internal")
                 if status == 500:
                     await problems.response(Problem("internal"), request_id)(scope, receive, send_with_headers)
             finally:
@@ -136,8 +138,13 @@ def _request_id(scope: Scope) -> str:
     return str(context.get("requestId") or uuid.uuid4())
 
 
+def _route(scope: Scope) -> str:
+    """The route's pattern, so that a dimension is bounded."""
+    return str(getattr(scope.get("route"), "path", "unmatched"))
+
+
 def _account(scope: Scope, status: int, seconds: float, state: dict[str, Any]) -> None:
-    route = getattr(scope.get("route"), "path", "unmatched")
+    route = _route(scope)
     telemetry.logger().info(
         "request",
         method=scope["method"],
@@ -156,3 +163,5 @@ def _account(scope: Scope, status: int, seconds: float, state: dict[str, Any]) -
         route=route,
         status=str(status),
     )
+    if "error" in state["log"]:
+        telemetry.emit({"errors_total": (1, MetricUnit.Count)}, code=state["log"]["error"])

@@ -20,6 +20,7 @@ from rowcall.catalog import Catalog
 from rowcall.database import introspection
 from rowcall.database.connection import Database
 from rowcall.deadline import Deadline
+from rowcall.reporting import Reporter
 from rowcall.settings import Settings
 
 if TYPE_CHECKING:
@@ -71,6 +72,10 @@ class Services:
 
             methods.append(ApiKeys(aws.table(settings.api_keys_table)))
         return Authenticator(methods)
+
+    @cached_property
+    def reporter(self) -> Reporter:
+        return Reporter(self.settings.sentry_dsn.get_secret_value(), self.settings.stage)
 
     @cached_property
     def plans(self) -> Plans:

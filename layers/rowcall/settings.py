@@ -163,6 +163,7 @@ class Settings(BaseModel):
     cors_origin: Names = Field((), description="Origins that may call from a browser; none if empty.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged.")
     log_query_text: bool = Field(False, description="Log the text of questions, which may hold personal data.")
+    sentry_dsn: SecretStr = Field(SecretStr(""), description="Where errors are reported, scrubbed; nowhere if empty.")
     tracing: bool = Field(False, description="Send X-Ray traces (Powertools Tracer).")
 
     @model_validator(mode="after")

@@ -129,6 +129,13 @@ def test_health(gateway: Gateway, path: str) -> None:
     assert reply.json["services"] == {"database": "ok", "cache": "ok"}
 
 
+def test_deep_health_tells_how_each_dependency_did(gateway: Gateway) -> None:
+    checks = gateway.request("GET", "/health", query={"deep": "1"}).json["checks"]
+    assert set(checks) == {"database", "cache"}
+    assert all(check["state"] == "ok" and check["milliseconds"] > 0 for check in checks.values())
+    assert "checks" not in gateway.get("/health").json
+
+
 @pytest.mark.parametrize(
     ("document", "field"),
     [

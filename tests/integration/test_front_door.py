@@ -223,7 +223,7 @@ def test_listed_origins_may_read_every_answer_and_others_none(
         def boom(*_: object) -> None:
             raise RuntimeError("canary-in-a-stack")
 
-        monkeypatch.setattr(health, "_states", boom)
+        monkeypatch.setattr(health, "_checks", boom)
         path = "/health"
     assert main.handler is handler
     with serving(monkeypatch, environment(bridge, database_url, CORS_ORIGIN=ORIGIN)):
