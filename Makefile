@@ -48,12 +48,20 @@ serve: $(VENV)/local ## keep everything up on PORT (8000); DATABASE_URL=… for 
 	@$(BIN)/python -m local.serve
 
 .PHONY: ask
+ask: export QUESTION = $(value Q)
 ask: $(VENV)/local ## ask one question: make ask Q="top 5 products by revenue"
-	@$(BIN)/python -m local.ask "$(Q)"
+	@$(BIN)/python -m local.ask "$$QUESTION"
 
 .PHONY: test
 test: $(VENV)/dev $(SAM) ## run the tests
 	@$(BIN)/python -m pytest
+
+SUITE ?= evals/shop
+PLANNER ?= grammar
+
+.PHONY: eval
+eval: $(VENV)/dev ## how many questions of a suite are answered rightly: SUITE=evals/shop PLANNER=grammar
+	@$(BIN)/python -m evals.run $(SUITE) $(PLANNER)
 
 .PHONY: check
 check: $(VENV)/dev $(SAM) ## format, lint, types, template, then the tests

@@ -67,14 +67,13 @@ def _ask(console: Console, stack: Stack, client: httpx.Client, question: str, ro
 
 def _summary(console: Console, answers: list[tuple[show.Asked, str]]) -> None:
     table = Table(show_edge=False, header_style="bold")
-    for name in ("question", "layer", "planner", "rows", "Redis", "Postgres", "ms"):
-        table.add_column(name, justify="left" if name in ("question", "planner") else "right")
+    for name in ("question", "layer", "rows", "Redis", "Postgres", "ms"):
+        table.add_column(name, justify="left" if name == "question" else "right")
     for asked, redis in answers:
         meta = asked.document["meta"]
         table.add_row(
             Text(asked.question),
             str(meta["cache_layer"]),
-            str(meta["planner"]),
             str(asked.document["row_count"]),
             redis,
             asked.trips("postgres"),

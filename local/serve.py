@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import sys
+import time
 from contextlib import suppress
 
 from rich.console import Console
@@ -13,6 +14,8 @@ from rich.console import Console
 from local.api import SERVED, Api
 from local.processes import ROOT, STATE, Failed
 from local.stack import Stack
+
+CURL = """curl {url}/api/query -H 'content-type: application/json' -d '{{"query": "top 5 products by revenue"}}'"""
 
 
 def told(console: Console, part: str, seconds: float) -> None:
@@ -35,16 +38,15 @@ def main() -> int:
         _check_port(port)
         log = STATE / "serve.log"
         with Stack(tell=lambda part, seconds: told(console, part, seconds)) as stack:
+            begin = time.monotonic()
             api = Api(stack, port, log)
+            told(console, "the API", time.monotonic() - begin)
             SERVED.write_text(json.dumps({"url": api.url}))
             try:
-                console.print(f"\n[bold]{api.url}[/]  docs at {api.url}/docs, logs in {log.relative_to(ROOT)}\n")
+                console.print(f"\n  [bold]{api.url}[/]\n\n  {CURL.format(url=api.url)}\n", markup=True, soft_wrap=True)
                 console.print(
-                    f"curl -s {api.url}/api/query -H 'content-type: application/json' "
-                    """-d '{"query": "top 5 products by revenue"}'\n""",
-                    soft_wrap=True,
+                    f"[dim]Docs at {api.url}/docs, log in {log.relative_to(ROOT)}. Ctrl-C stops everything.[/]"
                 )
-                console.print("[dim]Ctrl-C stops everything.[/]")
                 api.wait()
             finally:
                 SERVED.unlink(missing_ok=True)

@@ -96,10 +96,10 @@ CREATE TABLE reviews (
 
 -- Below, OFFSET 0 keeps Postgres from working a value out again wherever it is used.
 
--- A number in [0, 1) that depends on nothing but its arguments.
+-- A number in [0, 1) that depends on nothing but its arguments: hash partitions rest on this function's constancy.
 CREATE FUNCTION pg_temp.unit(purpose text, number bigint) RETURNS double precision
     IMMUTABLE PARALLEL SAFE LANGUAGE sql
-    RETURN ('x' || left(md5(purpose || number::text), 8))::bit(32)::bigint / 4294967296.0;
+    RETURN (hashtextextended(purpose, number) & 4294967295) / 4294967296.0::double precision;
 
 CREATE FUNCTION pg_temp.pick(choices text[], purpose text, number bigint) RETURNS text
     IMMUTABLE PARALLEL SAFE LANGUAGE sql
