@@ -6,6 +6,7 @@ Knows the catalog's names, so that "order 2023" is an order's number and "orders
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cached_property
 
 from rowcall.question.numbers import CURRENCY_WORDS, SCALES, SYMBOLS
 from rowcall.question.tokens import Token, singular, tokenise, word_set
@@ -23,6 +24,7 @@ _IDENTIFIERS = word_set("# id ids no nr number code zip key version")
 _HAVING = word_set("with have has had having by around about approximately")
 _LINKS = word_set("is are was = equals equal of to at the between from")
 _EQUALS = word_set("is are was = equals equal to at")
+_FILTERING = word_set("with whose having where has have")
 _PAIRS = word_set("and to or -")
 _QUANTITIES = word_set("number money count percent")
 _NO_YEAR_BEFORE = frozenset({"%", "percent", "pct", "hundred", *SCALES, *CURRENCY_WORDS})
@@ -32,6 +34,7 @@ _BEFORE_COUNT = word_set(
     """sample any show list display me give return get find fetch select print see name suggest recommend pick which
     what are who , """
 )
+_JOINTS = frozenset(("-", "_", ".", "/", ":", "@", "and"))
 _SKIPPED = word_set("the - only just up to of random any")
 _ROWS = word_set("results rows records entries examples")
 _PIECES = word_set("letter letters character characters digit digits word words of")
@@ -50,31 +53,40 @@ class Line:
     """`words` go on with empty ones behind the last token, so that one may look ahead. `kinds` are those of the slots
     that were found so far, by their last token."""
 
-    __slots__ = ("kept", "kinds", "now", "position", "text", "tokens", "vocabulary", "words")
-
     def __init__(self, text: str, vocabulary: Vocabulary, now: datetime) -> None:
         self.text = text
         self.tokens: list[Token] = tokenise(text)
-        self.words = [token.word for token in self.tokens]
+        self.words = ["and" if token.word == "&" else token.word for token in self.tokens]
         self.words += [""] * 8
         self.kept = parts(self.tokens)
         self.position = {at: position for position, at in enumerate(self.kept)}
         self.kinds: dict[int, Kind] = {}
+        self._in_names: set[int] = set()
         self.vocabulary = vocabulary
         self.now = now
+
+    @cached_property
+    def mentioned(self) -> frozenset[str]:
+        """Every word of the question, in the singular."""
+        return frozenset([singular(word) for word in self.words])
 
     def glued(self, at: int) -> bool:
         """Whether token `at` stands right behind the one before it, with no space."""
         return 0 < at < len(self.tokens) and self.tokens[at].start == self.tokens[at - 1].end
 
     def stands_alone(self, at: int) -> bool:
-        """Whether the digits at `at` are no part of a name, as they are in "covid-19", "line_2", "v.2"."""
+        """Whether the digits at `at` are no part of a name, as they are in "covid-19", "line_2", "ORD-2023-001"."""
+        if at < 2 or not self.glued(at) or not self.glued(at - 1) or self.words[at - 1] not in _JOINTS:
+            alone = True
+        elif self.tokens[at - 2].kind == "word":
+            alone = self.words[at - 1] == "-" and self.words[at - 2] in _TOP | {"first", "last"}
+        else:
+            alone = at - 2 not in self._in_names
         if self.words[at + 1] == "_" and self.glued(at + 1):
-            return False
-        if at < 2 or not self.glued(at) or not self.glued(at - 1) or self.tokens[at - 2].kind != "word":
-            return True
-        joint, before = self.words[at - 1], self.words[at - 2]
-        return joint not in ("-", "_", ".", "/", ":", "@", "&") or (joint == "-" and before in _TOP | {"first", "last"})
+            alone = False
+        if not alone:
+            self._in_names.add(at)
+        return alone
 
     def is_sign(self, at: int) -> bool:
         """Whether the minus at `at` is one of a negative number, and no dash."""
@@ -105,21 +117,21 @@ class Line:
         if self.glued(at + 1) and self.tokens[at + 1].kind == "word" and following != "s":
             return False
         previous = self.words[at - 1] if at else ""
-        subject, link = self._subject(at)
+        subject, link, before = self._subject(at)
         if subject in ("year", "years") or previous in ("in", "during", "since"):
             return True
         if previous in _PAIRS and self.kinds.get(at - 2) in _QUANTITIES:
             return False
-        if following in _PAIRS and self._has_quantity(at + 2):
+        if previous in _LINKS and following in _PAIRS and self._has_quantity(at + 2):
             return False
         if previous == "than" and self.words[at - 2] in _LATER:
             return True
         if subject in _COMPARATORS or subject in _IDENTIFIERS or (previous == "most" and self.words[at - 2] == "at"):
             return self._compared(at) in ("year", "years")
-        if previous in _TOP or previous == "first":
+        if previous in _TOP or previous in ("first", "last"):
             return False
-        if link in _EQUALS and singular(subject) in self.vocabulary.numeric:
-            return False
+        if singular(subject) in self.vocabulary.numeric and (link in _EQUALS or (link and before in _FILTERING)):
+            return False  # "price is 2000", "with a total between 1990 and 2010"; but "total between 2021 and 2023"
         if previous in self.vocabulary.tables and not previous.endswith("s"):
             return False  # "order 2023"
         return not (previous in _HAVING and singular(following) in self.vocabulary.tables)
@@ -136,14 +148,20 @@ class Line:
             return True
         if at >= len(self.tokens) or self.tokens[at].kind != "number":
             return False
-        return len(self.words[at]) > 2 and (not self._has_year_form(at) or self.words[at + 1] in _NO_YEAR_BEFORE)
+        return not self._has_year_form(at) or self.words[at + 1] in _NO_YEAR_BEFORE
 
-    def _subject(self, at: int) -> tuple[str, str]:
-        """The word that `at` is linked to, and the first of the links ("price" and "is" in "price is the 2000")."""
-        before = at - 1
-        while before >= 0 and before > at - 4 and self.words[before] in _LINKS:
-            before -= 1
-        return (self.words[before] if before >= 0 else ""), (self.words[before + 1] if before < at - 1 else "")
+    def _subject(self, at: int) -> tuple[str, str, str]:
+        """The word that `at` is linked to, the first of the links, and the word before: "price", "is", "whose" of
+        "whose price is the 2000"."""
+        subject = at - 1
+        while subject >= 0 and subject > at - 4 and self.words[subject] in _LINKS:
+            subject -= 1
+        before = subject - 2 if self.words[subject - 1] in ("a", "an", "the") else subject - 1
+        return (
+            self.words[subject] if subject >= 0 else "",
+            self.words[subject + 1] if subject < at - 1 else "",
+            self.words[before] if before >= 0 else "",
+        )
 
     def _compared(self, at: int) -> str:
         """The word before a comparison: "year" in "year is greater than 2020"."""

@@ -106,12 +106,7 @@ def _below_thousand(words: Sequence[str], at: int, may_join: bool) -> tuple[int,
     value, end = found[0] * 100, found[1] + 1
     joined = words[end] == "and"
     rest = _below_hundred(words, end + joined)
-    if (
-        rest is None
-        or (joined and not may_join)
-        or words[rest[1]] == "hundred"
-        or (joined and words[rest[1]] in SCALES)
-    ):
+    if rest is None or (joined and not may_join) or words[rest[1]] == "hundred":
         return value, end
     return value + rest[0], rest[1]
 
@@ -129,6 +124,9 @@ def in_words(words: Sequence[str], at: int) -> tuple[int, int] | None:
         total, end, ceiling = total + group[0] * scale, group[1] + (scale > 1), scale
         if scale == 1 or words[end] in ("a", "an"):
             break
+        rest = _below_hundred(words, end + 1) if words[end] == "and" and may_join else None
+        if rest and words[rest[1]] != "hundred" and words[rest[1]] not in SCALES:
+            return total + rest[0], rest[1]
     if words[end] == "dozen" and ceiling == 1:
         return total * 12, end + 1
     return (12, at + 1) if words[at] == "dozen" else (total, end) if end > at else None

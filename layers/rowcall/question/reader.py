@@ -53,7 +53,7 @@ def _at(line: Line, at: int) -> _Found | int:
     token, word = line.tokens[at], line.words[at]
     if token.kind == "quote":
         return _Found(at + 1, "text", line.text[token.start + 1 : token.end - 1])
-    if token.kind in ("literal", "code"):
+    if token.kind in ("literal", "code") and line.stands_alone(at):
         return _Found(at + 1, "text", line.text[token.start : token.end])
     entity = _entity(line, at)
     if isinstance(entity, int) or (entity and entity.end > at + 1):

@@ -225,8 +225,7 @@ class Vocabulary:
             return True
         if entry.level == Level.ADJACENT:
             return False
-        mentioned = {singular(word) for word in words}
-        return not mentioned.isdisjoint(entry.tables) and mentioned.isdisjoint(entry.rivals)
+        return not line.mentioned.isdisjoint(entry.tables) and line.mentioned.isdisjoint(entry.rivals)
 
 
 def _whole(tokens: Sequence[Token], first: int, last: int) -> bool:
