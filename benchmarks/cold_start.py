@@ -1,0 +1,96 @@
+"""Cold starts of the built api function, against a bare FastAPI function built the same way, in turns.
+
+INIT is what the emulator reports: from the start of the runtime until it asks for its first event. The first answer is
+INIT and a question whose plan is remembered, with the connections to Postgres and Redis made on the way.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from local.emulator import BUILDS, Built, Emulator, Function, built
+from local.processes import ROOT
+from local.stack import Stack
+
+EVENTS = ROOT / "events"
+
+
+@dataclass(frozen=True, slots=True)
+class ColdStart:
+    """Medians, in milliseconds, of `times` starts of each."""
+
+    times: int
+    python: str
+    init_ms: float
+    bare_init_ms: float
+    first_answer_ms: float
+    bare_first_answer_ms: float
+
+
+def measure(stack: Stack, times: int = 15) -> ColdStart:
+    """Start each function `times` times, in turns; the stack must hold the sample shop."""
+    artifacts = built()
+    ours, bare = artifacts.function("api"), _bare(artifacts)
+    question, health = _event("api.query"), _event("api.health")
+    with Emulator(artifacts, ours, stack.environ, stack.processes) as emulator:
+        emulator.invoke(question)
+    found: dict[str, list[tuple[float, float]]] = {ours.name: [], bare.name: []}
+    for _ in range(times):
+        for function, event in ((bare, health), (ours, question)):
+            with Emulator(artifacts, function, stack.environ, stack.processes) as emulator:
+                done = emulator.invoke(event)
+            assert done.init_ms, done.log
+            assert done.response["statusCode"] == 200, done.response
+            found[function.name].append((done.init_ms, done.init_ms + done.duration_ms))
+    medians = {name: [median(values) for values in zip(*pairs, strict=True)] for name, pairs in found.items()}
+    return ColdStart(
+        times=times,
+        python=artifacts.version,
+        init_ms=medians[ours.name][0],
+        bare_init_ms=medians[bare.name][0],
+        first_answer_ms=medians[ours.name][1],
+        bare_first_answer_ms=medians[bare.name][1],
+    )
+
+
+def sizes() -> dict[str, tuple[int, int]]:
+    """Bytes of each part that is deployed, unpacked and as the zip that is uploaded."""
+    function = built().function("api")
+    parts = {"function": function.code} | {f"layer {layer.parent.name}": layer for layer in function.layers}
+    return {name: (_unpacked(folder), _zipped(folder)) for name, folder in parts.items()}
+
+
+def _bare(artifacts: Built) -> Function:
+    """The bare function, with the layers of ours."""
+    folder = BUILDS / "bare"
+    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run(
+        [
+            *("make", "-s", "-C", ROOT / "benchmarks" / "bare", "build-Bare"),
+            *(f"ARTIFACTS_DIR={folder}", f"PYTHON_VERSION={artifacts.version}"),
+        ],
+        check=True,
+    )
+    return replace(artifacts.function("api"), name="Bare", folder="bare", handler="bare.main.handler", code=folder)
+
+
+def _event(name: str) -> Any:
+    return json.loads((EVENTS / f"{name}.json").read_text())
+
+
+def _unpacked(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def _zipped(folder: Path) -> int:
+    archive = Path(shutil.make_archive(str(BUILDS / "size"), "zip", folder))
+    try:
+        return archive.stat().st_size
+    finally:
+        archive.unlink()

@@ -1,0 +1,49 @@
+"""`make bench`: figures of this machine, each beside the floor it is compared with, measured in the same run."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import cold_start
+from local.processes import Failed
+from local.stack import Stack
+
+
+def main() -> int:
+    console = Console(highlight=False)
+    try:
+        with Stack(aws=False) as stack:
+            _cold_start(console, cold_start.measure(stack))
+            _sizes(console)
+    except Failed as failed:
+        console.print(f"[red]✗[/] {failed}")
+        return 1
+    return 0
+
+
+def _cold_start(console: Console, found: cold_start.ColdStart) -> None:
+    table = Table(title=f"Cold start, python{found.python}, median of {found.times}, ms", title_justify="left")
+    for heading in ("", "rowcall", "bare FastAPI", "ratio"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name, ours, bare in (
+        ("INIT", found.init_ms, found.bare_init_ms),
+        ("INIT and first answer", found.first_answer_ms, found.bare_first_answer_ms),
+    ):
+        table.add_row(name, f"{ours:.0f}", f"{bare:.0f}", f"{ours / bare:.2f}")
+    console.print(table)
+
+
+def _sizes(console: Console) -> None:
+    table = Table(title="What is deployed, MB", title_justify="left")
+    for heading in ("", "unpacked", "zip"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name, (unpacked, zipped) in cold_start.sizes().items():
+        table.add_row(name, f"{unpacked / 1e6:.2f}", f"{zipped / 1e6:.2f}")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
