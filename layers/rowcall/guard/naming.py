@@ -253,9 +253,7 @@ def _tidy(tree: exp.Query) -> None:
     for node in list(tree.find_all(exp.Alias, exp.Table)):
         if isinstance(node, exp.Alias):
             inner = node.this
-            if (isinstance(inner, exp.Column) and inner.name == node.alias) or (
-                isinstance(node.parent, exp.Select) and isinstance(node.parent.parent, exp.Exists)
-            ):
+            if isinstance(inner, exp.Column) and inner.name == node.alias:
                 node.replace(inner)
         elif isinstance(node, exp.Table) and node.db and node.alias == node.name:
             node.set("alias", None)

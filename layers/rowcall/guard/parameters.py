@@ -43,7 +43,7 @@ def read_placeholder(name: str, question: Question) -> tuple[int | None, Part, S
         return None, cast("Part", name), None
     match = _SLOT.fullmatch(name)
     if not match or int(match[1]) >= len(question.slots):
-        raise unsafe("parameters", f":{name[:40]} does not.")
+        raise unsafe("parameters", f":{name[:40]} is none of its values.")
     index, part = int(match[1]), cast("Part", match[2] or "value")
     slot = question.slots[index]
     fits = (
@@ -73,7 +73,7 @@ class Parameters:
         return tuple(self._numbers)
 
     def _replace(self, node: exp.Placeholder) -> None:
-        index, part, slot = read_placeholder(str(node.this), self._question)
+        index, part, slot = read_placeholder(str(node.this or ""), self._question)
         if part in PATTERNS:
             self._check_pattern(node)
         cast_to = _cast_around(node)

@@ -39,7 +39,7 @@ class Evidence:
     """What the SQL looked like before names were resolved, which copies expressions about."""
 
     def __init__(self, tree: exp.Expr) -> None:
-        self.placeholders = Counter(str(node.this) for node in tree.find_all(exp.Placeholder))
+        self.placeholders = Counter(str(node.this or "") for node in tree.find_all(exp.Placeholder))
         self.constants = list(_constants(tree))
 
     def is_templated(self, question: Question, declared: Iterable[str], parameters: Sequence[Parameter]) -> bool:

@@ -6,7 +6,8 @@ Never lets the parser run away: hostile text makes it backtrack exponentially, s
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from itertools import pairwise
 from typing import Any, cast
 
 from sqlglot import exp
@@ -14,7 +15,7 @@ from sqlglot.dialects.postgres import Postgres
 from sqlglot.errors import ErrorLevel
 from sqlglot.expressions import DType
 from sqlglot.parsers.postgres import PostgresParser
-from sqlglot.tokenizer_core import TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from rowcall.guard.allowed import (
     AGGREGATES,
@@ -27,7 +28,7 @@ from rowcall.guard.allowed import (
     TYPES,
     UNITS,
 )
-from rowcall.guard.rules import unsafe
+from rowcall.guard.rules import Rule, unsafe
 
 POSTGRES = Postgres()
 
@@ -44,7 +45,7 @@ _PLACEHOLDER_IN_TEXT = re.compile(r":(s\d|today|timezone)")
 
 def read(sql: str, column_types: Collection[str] = ()) -> exp.Query:
     """The one query in `sql`, made of allowed parts only; `column_types` may be cast to as well."""
-    tree = _parse(sql)
+    tree = _unwrap(_parse(sql))
     nodes = list(tree.walk())
     if len(nodes) > MAX_NODES:
         raise unsafe("too_long")
@@ -67,7 +68,7 @@ class _Reader(PostgresParser):
     FUNCTIONS = {  # noqa: RUF012 - as the parser declares it
         **{
             name: PostgresParser.FUNCTIONS[name]
-            for name in ("COUNT", "SUM", "AVG", "MIN", "MAX", "COALESCE", "NULLIF", "UNNEST")
+            for name in ("COUNT", "SUM", "AVG", "MIN", "MAX", "COALESCE", "NULLIF", "UNNEST", "ARRAY")
         },
         **{
             name.upper(): lambda args, name=name: exp.AnonymousAggFunc(this=name.upper(), expressions=args)
@@ -109,6 +110,7 @@ def _parse(sql: str) -> exp.Expr:
         tokens = POSTGRES.tokenize(sql)
         for token in tokens:  # sqlglot takes orders from comments
             token.comments.clear()
+        _check_numbers(tokens)
         reader = _Reader(dialect=POSTGRES, error_level=ErrorLevel.IMMEDIATE)
         reader.steps = STEPS_PER_TOKEN * len(tokens) + 500
         statements = [
@@ -123,6 +125,26 @@ def _parse(sql: str) -> exp.Expr:
     if len(statements) != 1:
         raise unsafe("one_statement")
     return statements[0]
+
+
+def _check_numbers(tokens: Sequence[Token]) -> None:
+    """1_000 is a number to one Postgres and `1 AS _000` to an older one and to the parser."""
+    for left, right in pairwise(tokens):
+        if left.token_type is TokenType.NUMBER and right.start == left.end + 1 and right.text[:1].isidentifier():
+            raise unsafe("unreadable", f"{left.text[:40]}{right.text[:40]} is not a plain number.")
+
+
+def _unwrap(tree: exp.Expr) -> exp.Expr:
+    """Takes parentheses off the whole; as in Postgres, what follows them belongs to the query inside."""
+    while isinstance(tree, exp.Subquery) and isinstance(tree.this, exp.Query):
+        inner = tree.this
+        for name, value in tree.args.items():
+            if name != "this" and value:
+                if inner.args.get(name) or name not in ("with_", "order", "limit", "offset"):
+                    raise unsafe("unreadable", f"{name.strip('_').upper()} stands twice.")
+                inner.set(name, value)
+        tree = inner.pop()
+    return tree
 
 
 def _rewrite(node: exp.Expr) -> None:
@@ -144,6 +166,7 @@ def _rewrite(node: exp.Expr) -> None:
         POSTGRES.normalize_identifier(node)
 
 
+_REFUSED: dict[str, Rule] = {"recursive": "recursion", "catalog": "table"}
 _CHANGES = (exp.DML, exp.DDL, exp.Into, exp.Lock, exp.Command, exp.Set, exp.Transaction, exp.Commit, exp.Drop)
 
 
@@ -153,10 +176,10 @@ def _admit(node: exp.Expr, column_types: Collection[str]) -> None:
     if allowed is None:
         if isinstance(node, _CHANGES):
             raise unsafe("read_only", f"{_name(node)} stands in it.")
-        if isinstance(node, exp.ObjectIdentifier):
+        if isinstance(node, (exp.ObjectIdentifier, exp.PseudoType)):
             raise unsafe("type", "It names an object of the database.")
         if isinstance(node, exp.Dot):
-            if node.find(exp.Func):
+            if isinstance(node.expression, exp.Func):
                 raise unsafe("function", "A function is named without its schema.")
             raise unsafe("whole_row", "A part is taken out of a row.")
         raise unsafe("function" if isinstance(node, exp.Func) else "construct", f"{_name(node)} stands in it.")
@@ -164,8 +187,8 @@ def _admit(node: exp.Expr, column_types: Collection[str]) -> None:
         if not value:
             continue
         if name not in allowed:
-            if name == "recursive":
-                raise unsafe("recursion")
+            if name in _REFUSED:
+                raise unsafe(_REFUSED[name])
             if isinstance(value, list):
                 value = value[0]
             if isinstance(value, _CHANGES):
@@ -218,7 +241,7 @@ def _literal(node: exp.Expr, _: Collection[str]) -> None:
 def _var(node: exp.Expr, _: Collection[str]) -> None:
     if isinstance(node.parent, exp.Limit):
         raise unsafe("limit")
-    if str(node.this).lower() not in UNITS:
+    if str(node.this).lower() not in UNITS and not isinstance(node.parent, exp.WindowSpec):
         raise unsafe("construct", f"{str(node.this)[:60]} is not a unit of time.")
 
 

@@ -24,7 +24,10 @@ MAX_PRODUCT = 1_000_000
 """Rows that sources without a condition between them may multiply to."""
 MAX_COMPARED = 1_000_000_000
 """The same where the condition is not an equality, so that every pair is looked at."""
-UNKNOWN_ROWS = 10_000
+UNKNOWN_ROWS = 1_000
+"""Autovacuum counts a table from its fiftieth change on: one that was not counted is small, or very new."""
+EQUAL_SHARE = 0.005
+"""Rows that are thought to equal a constant: DEFAULT_EQ_SEL of Postgres's src/include/utils/selfuncs.h."""
 MAX_SERIES = 10_000
 MAX_TEXT = 1_000
 MAX_GROUPINGS = 128
@@ -95,11 +98,15 @@ class _Sizes:
         sources = self._sources[id(scope)]
         if not sources:
             return 1
+        rows = {alias: self.of(source) for alias, source in sources.items()}
         equal, compared = _Groups(sources), _Groups(sources)
         for pair in self._dependent(sources):
             equal.join(pair)
-        for condition in _conditions(scope.expression):
+        for condition in _conditions(scope):
             tables = _tables(condition) & sources.keys()
+            if isinstance(condition, exp.EQ) and len(tables) == 1 and _is_to_constant(condition):
+                alias = next(iter(tables))
+                rows[alias] = max(1, rows[alias] * EQUAL_SHARE)
             if isinstance(condition, (exp.EQ, exp.NullSafeEQ)):
                 for left in _tables(condition.this) & sources.keys():
                     for right in _tables(condition.expression) & sources.keys():
@@ -108,7 +115,6 @@ class _Sizes:
                 compared.join(tables)
         for group in equal:
             compared.join(group)
-        rows = {alias: self.of(source) for alias, source in sources.items()}
         product = math.prod(max(rows[alias] for alias in group) for group in equal)
         apart = math.prod(max(rows[alias] for alias in group) for group in compared)
         if apart > MAX_PRODUCT and len(list(compared)) > 1:
@@ -142,17 +148,23 @@ class _Groups:
         return iter({id(group): group for group in self._group.values()}.values())
 
 
-def _conditions(query: exp.Expr) -> Iterator[exp.Expr]:
-    clauses = [join.args.get("on") for join in query.find_all(exp.Join)]
-    where = query.args.get("where")
+def _conditions(scope: Scope) -> Iterator[exp.Expr]:
+    """What every row that is given must meet: the parts of ON and WHERE between their ANDs."""
+    clauses = [join.args.get("on") for join in scope.find_all(exp.Join)]
+    where = scope.expression.args.get("where")
     clauses.append(where.this if where else None)
     for clause in clauses:
         if clause is not None:
-            yield from (
-                (part.unnest() for part in clause.unnest().flatten())
-                if isinstance(clause.unnest(), exp.And)
-                else (clause.unnest(),)
-            )
+            inner = clause.unnest()
+            parts = inner.flatten() if isinstance(inner, exp.And) else (inner,)
+            yield from (part.unnest() for part in parts)
+
+
+def _is_to_constant(condition: exp.EQ) -> bool:
+    return any(
+        isinstance(side.unnest(), (exp.Literal, exp.Placeholder, exp.Cast)) and not _tables(side)
+        for side in (condition.this, condition.expression)
+    )
 
 
 def _tables(node: exp.Expr) -> set[str]:
@@ -324,10 +336,17 @@ def _is_near(node: exp.Expr) -> bool:
             return all(int(number) <= 1_000 for number in re.findall(r"\d+", node.name))
         if not node.is_string:
             return float(node.this) <= 1_000
-        return bool(_DATE.fullmatch(node.name) or re.fullmatch(r"[A-Za-z_/]+|\d{1,3} [a-z]+", node.name))
+        if isinstance(node.parent, exp.AtTimeZone) or _is_first_of_time_function(node):
+            return True  # a unit or a time zone
+        return bool(_DATE.fullmatch(node.name) or re.fullmatch(r"\d{1,3} [a-z]+", node.name))
     if isinstance(node, exp.Anonymous):
         return node.name.lower() in _TIME_FUNCTIONS
     return isinstance(node, _TIME_PARTS)
+
+
+def _is_first_of_time_function(node: exp.Expr) -> bool:
+    parent = node.parent
+    return isinstance(parent, exp.Anonymous) and parent.name.lower() in ("date_trunc", "timezone") and node.index == 0
 
 
 # Regular expressions -----------------------------------------------------------------------------------------
