@@ -106,9 +106,9 @@ class Envelope:
             except Exception as error:
                 state["log"]["error"] = "internal"
                 telemetry.logger().exception("unhandled error")
-                dependencies.services().reporter.report(error, request_id, _route(scope), "internal")
                 if status == 500:
                     await problems.response(Problem("internal"), request_id)(scope, receive, send_with_headers)
+                dependencies.services().reporter.report(error, request_id, _route(scope), "internal")
             finally:
                 _account(scope, status, time.perf_counter() - started, state)
 

@@ -29,7 +29,6 @@ class Reporter:
             environment=stage,
             auto_enabling_integrations=False,
             default_integrations=False,
-            send_default_pii=False,
             include_local_variables=False,
             include_source_context=False,
             max_request_body_size="never",
@@ -55,7 +54,7 @@ class Reporter:
 def scrub(event: Event, _: Hint) -> Event:
     """Keep types, stacks and our own tags. Messages may quote values, so they go."""
     kept: dict[str, Any] = {
-        name: event[name]  # type: ignore[literal-required]
+        name: event[name]
         for name in ("event_id", "timestamp", "platform", "level", "environment", "release", "tags", "sdk")
         if name in event
     }
