@@ -18,7 +18,7 @@ from pg8000.converters import identifier
 
 from rowcall.catalog import Catalog, Column, ForeignKey, Table
 from rowcall.database.connection import Database, StatementFailed
-from rowcall.database.visibility import Visibility, looks_personal
+from rowcall.database.visibility import Visibility, may_be_listed
 from rowcall.deadline import Deadline
 
 KINDS = {"r": "table", "p": "table", "v": "view", "m": "materialized view", "f": "foreign table"}
@@ -205,7 +205,7 @@ def _known(relation: _Relation, attribute: _Attribute, max_values: int) -> bool:
     if values := _allowed(relation, attribute):
         attribute.values = _short(values, max_values)
         return True
-    if looks_personal(relation.name, attribute.name):
+    if not may_be_listed(relation.name, attribute.name):
         return True
     if attribute.statistics is not None:
         attribute.values = tuple(sorted(_short([value.rstrip() for value in attribute.statistics], max_values)))

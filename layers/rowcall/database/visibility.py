@@ -27,11 +27,12 @@ SECRET_PAIRS = {
     *(("card", "number"), ("credit", "card"), ("debit", "card")),
 }
 ABOUT = {
-    *("at", "attempts", "balance", "changed", "cost", "count", "created", "date", "enabled", "expired", "expires"),
-    *("expiration", "expiry", "issued", "length", "limit", "price", "rate", "required", "reset", "size", "time"),
-    *("total", "type", "updated", "usage", "used", "verified", "version"),
+    *("at", "attempts", "balance", "changed", "city", "cost", "count", "country", "created", "date", "enabled"),
+    *("expiration", "expired", "expires", "expiry", "issued", "kind", "length", "limit", "price", "rate", "region"),
+    *("required", "reset", "size", "state", "status", "time", "total", "type", "updated", "usage", "used"),
+    *("verified", "version"),
 }
-"""A last word that tells of the secret rather than being it: `password_changed_at`, `credit_card_type`."""
+"""A last word that tells of the thing rather than being it: `password_changed_at`, `card_type`, `email_status`."""
 
 HARMLESS_TYPES = ("boolean", "date", "timestamp", "time", "interval")
 COUNTABLE_TYPES = ("smallint", "integer", "bigint", "numeric", "real", "double precision")
@@ -52,7 +53,11 @@ PEOPLE = {
     *("guest", "lead", "manager", "member", "owner", "passenger", "patient", "people", "person", "player", "profile"),
     *("recipient", "seller", "staff", "student", "subscriber", "teacher", "tenant", "user", "visitor", "worker"),
 }
-"""In a table of these, a column that is just a `name` is a person's."""
+"""In a table named after these, a column that is just a `name` is a person's."""
+
+PROSE = {
+    *("bio", "body", "comment", "content", "description", "feedback", "message", "note", "remark", "summary", "text"),
+}
 
 
 def words(name: str) -> list[str]:
@@ -74,11 +79,14 @@ def looks_secret(column: str, type_: str) -> bool:
     )
 
 
-def looks_personal(table: str, column: str) -> bool:
-    parts = words(column)
+def may_be_listed(table: str, column: str) -> bool:
+    """Whether the values of a text column may be shown, and are more than prose."""
+    parts = [_singular(word) for word in words(column) if not word.isdigit()]
+    if not parts or parts[-1] in ABOUT:
+        return True
     if parts == ["name"]:
-        return not {_singular(word) for word in words(table)}.isdisjoint(PEOPLE)
-    return not PERSONAL.isdisjoint(map(_singular, parts)) or not PERSONAL_PAIRS.isdisjoint(pairwise(parts))
+        return not PEOPLE.intersection([_singular(word) for word in words(table) if not word.isdigit()][-1:])
+    return parts[-1] not in PROSE and PERSONAL.isdisjoint(parts) and PERSONAL_PAIRS.isdisjoint(pairwise(parts))
 
 
 @dataclass(frozen=True)
@@ -113,4 +121,7 @@ def _names(schema: str, table: str) -> tuple[str, ...]:
 
 
 def _singular(word: str) -> str:
-    return word[:-2] if word.endswith("sses") else word.removesuffix("s") if not word.endswith("ss") else word
+    """`addresses` as `address`; made to be compared, not to be read."""
+    if word.endswith("sses"):
+        return word[:-2]
+    return word if word.endswith(("ss", "us")) else word.removesuffix("s")
