@@ -130,7 +130,7 @@ class Services:
 
     def close(self) -> None:
         """Close what was opened."""
-        for name in ("database", "store"):
+        for name in ("planning", "database", "store"):
             if name in self.__dict__:
                 self.__dict__[name].close()
 

@@ -98,6 +98,11 @@ class Planning:
         asking = Asking(question, catalog, tuple(examples))
         return _Work(self, asking, principal, row_cap, deadline).plan()
 
+    def close(self) -> None:
+        """Close what the planners opened."""
+        for planner in self.planners:
+            planner.close()
+
 
 class _Work:
     """One question on its way through the planners."""

@@ -43,6 +43,13 @@ class AnthropicPlanner(ModelPlanner):
             open_telemetry=False,
         )
 
+    def load(self) -> None:
+        assert self._client  # noqa: S101 -- builds it
+
+    def close(self) -> None:
+        if "_http" in self.__dict__:
+            self._http.close()
+
     def _connect(self, key: str) -> None:
         self._client.api_key = key
 

@@ -43,6 +43,9 @@ class GrammarPlanner:
         except Unanswerable as abstained:
             return Proposal(CannotAnswer(abstained.detail, abstained.suggestions))
 
+    def close(self) -> None:
+        pass
+
 
 def choose(settings: Settings) -> tuple[list[Chosen], list[str]]:
     """The planners with credentials, and the names of those without. Raises `InvalidSettings`."""

@@ -53,6 +53,7 @@ class ModelPlanner(ABC):
 
     def propose(self, asking: Asking, deadline: Deadline) -> Proposal:
         prompt = build(asking, self._limits.catalog_tokens)
+        self.load()  # which takes long once, and is none of the provider's time
         try:
             return self._limits.retrying.call(self.name, lambda until: self._call(prompt, until), deadline)
         except PlannerUnavailable as failure:
@@ -101,6 +102,14 @@ class ModelPlanner(ABC):
         for kind in ("input", "cached", "cache_write", "output"):
             if count := getattr(tokens, kind):
                 telemetry.emit({"llm_tokens_total": (count, MetricUnit.Count)}, model=self.model, type=kind)
+
+    @abstractmethod
+    def load(self) -> None:
+        """Import the SDK and build its client, if that is yet to be done; connects to nothing."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close what was opened."""
 
     @abstractmethod
     def _connect(self, key: str) -> None:
