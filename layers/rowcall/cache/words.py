@@ -164,6 +164,21 @@ def _groups() -> dict[str, tuple[str, ...]]:
     return found
 
 
+def general(folded: str) -> str:
+    """One word for `folded` and its synonyms, whatever the catalog."""
+    return _groups().get(folded, (folded,))[0]
+
+
+def is_silent(word: str) -> bool:
+    """Whether a word says nothing of what is asked for."""
+    return (
+        word in word_set("gaps")
+        or word in word_set("imperatives")
+        or word in word_set("openers")
+        or word in word_set("vacuous")
+    )
+
+
 @cache
 def _participles() -> frozenset[str]:
     return frozenset(english()["participles"])
