@@ -20,10 +20,14 @@ help: ## list these commands
 SAM_VENV := .venv-sam
 SAM := $(SAM_VENV)/bin/sam
 
+# What uv does, without the list of every package.
+BRIEFLY := awk '!/^ [-+~] / { print "  " $$0; fflush() }'
+
 # $(VENV)/local and $(VENV)/dev are stamps: made again when their requirements change.
 $(VENV)/%: requirements/%.txt | $(BIN)/uv
 	@echo "· installing requirements/$*.txt (once)"
-	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes --requirements requirements/uv.txt --requirements $<
+	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes --requirements requirements/uv.txt --requirements $< 2>&1 \
+		| $(BRIEFLY)
 	@touch $@
 
 $(BIN)/uv: requirements/uv.txt
@@ -36,7 +40,7 @@ $(BIN)/uv: requirements/uv.txt
 $(SAM): requirements/sam.txt | $(BIN)/uv
 	@echo "· installing requirements/sam.txt (once)"
 	@test -x $(SAM_VENV)/bin/python || $(PYTHON) -m venv $(SAM_VENV)
-	@$(BIN)/uv pip sync --python $(SAM_VENV)/bin/python --require-hashes $<
+	@$(BIN)/uv pip sync --python $(SAM_VENV)/bin/python --require-hashes $< 2>&1 | $(BRIEFLY)
 	@touch $@
 
 .PHONY: demo

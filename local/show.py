@@ -68,7 +68,7 @@ def answer(console: Console, asked: Asked, rows: int = 10) -> None:
     table, columns = _table(console, document, rows)
     console.print(table)
     left_out = [f"{document['row_count'] - rows} more rows"] if document["row_count"] > rows else []
-    left_out += ["the rest of them cut off by the limit"] if document["truncated"] else []
+    left_out += [f"others beyond the limit of {document['row_count']}"] if document["truncated"] else []
     left_out += [f"{columns} more columns"] if columns else []
     if left_out:
         console.print(f"  [dim]… {', '.join(left_out)}[/]")
