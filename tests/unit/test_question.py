@@ -443,6 +443,12 @@ def test_an_entity_has_every_column_that_holds_it_in_any_spelling() -> None:
     assert ask("a grade of B").slots[0].columns == ("school.grades.grade",)
 
 
+def test_after_one_value_another_of_its_column_is_plain() -> None:
+    assert [value for _, value, _ in found("grade A or B, or A-")] == ["A", "B", "A-"]
+    assert [value for _, value, _ in found("tier gold, all, or Gold")] == ["Gold", "all", "Gold"]
+    assert [value for _, value, _ in found("grade A or all customers")] == ["A"]
+
+
 def test_a_catalog_without_values_has_no_entities() -> None:
     question = ask("show active customers", Catalog({}, "none"))
     assert question.slots == ()

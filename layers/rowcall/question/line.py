@@ -10,7 +10,7 @@ from functools import cached_property
 
 from rowcall.question.numbers import CURRENCY_WORDS, SCALES, SYMBOLS
 from rowcall.question.tokens import Token, singular, tokenise, word_set
-from rowcall.question.types import Kind
+from rowcall.question.types import Slot
 from rowcall.question.vocabulary import Vocabulary, parts
 
 # What comes behind these is a quantity, even where it looks like a year or stands before rows.
@@ -26,7 +26,6 @@ _LINKS = word_set("is are was = equals equal of to at the between from")
 _EQUALS = word_set("is are was = equals equal to at")
 _FILTERING = word_set("with whose having where has have")
 _PAIRS = word_set("and to or -")
-_QUANTITIES = word_set("number money count percent")
 _NO_YEAR_BEFORE = frozenset({"%", "percent", "pct", "hundred", *SCALES, *CURRENCY_WORDS})
 
 _TOP = word_set("top bottom limit best worst latest newest oldest recent")
@@ -50,8 +49,8 @@ _NOT_SUPERLATIVE = word_set(
 
 
 class Line:
-    """`words` go on with empty ones behind the last token, so that one may look ahead. `kinds` are those of the slots
-    that were found so far, by their last token."""
+    """`words` go on with empty ones behind the last token, so that one may look ahead. `slots` are those that
+    were found so far, by their last token."""
 
     def __init__(self, text: str, vocabulary: Vocabulary, now: datetime) -> None:
         self.text = text
@@ -60,7 +59,7 @@ class Line:
         self.words += [""] * 8
         self.kept = parts(self.tokens)
         self.position = {at: position for position, at in enumerate(self.kept)}
-        self.kinds: dict[int, Kind] = {}
+        self.slots: dict[int, Slot] = {}
         self._in_names: set[int] = set()
         self.vocabulary = vocabulary
         self.now = now
@@ -120,7 +119,7 @@ class Line:
         subject, link, before = self._subject(at)
         if subject in ("year", "years") or previous in ("in", "during", "since"):
             return True
-        if previous in _PAIRS and self.kinds.get(at - 2) in _QUANTITIES:
+        if previous in _PAIRS and self._is_quantity(at - 2):
             return False
         if previous in _LINKS and following in _PAIRS and self._has_quantity(at + 2):
             return False
@@ -141,6 +140,10 @@ class Line:
             return False
         word = self.words[at]
         return len(word) == 4 and word.isascii() and "1900" <= word < "2100"
+
+    def _is_quantity(self, last: int) -> bool:
+        slot = self.slots.get(last)
+        return slot is not None and slot.kind in ("number", "money", "count", "percent")
 
     def _has_quantity(self, at: int) -> bool:
         """Whether a number that is no year stands at `at`: the other end of "between 2000 and 5000"."""

@@ -42,8 +42,8 @@ def read(text: str, catalog: Catalog, now: datetime, timezone: str) -> Question:
             at = found
             continue
         span = line.tokens[at].start, line.tokens[found.end - 1].end
-        slots.append((Slot(found.kind, found.value, span, found.columns, found.unit), at, found.end))
-        line.kinds[found.end - 1] = found.kind
+        slot = line.slots[found.end - 1] = Slot(found.kind, found.value, span, found.columns, found.unit)
+        slots.append((slot, at, found.end))
         at = found.end
     return Question(text, template(text, line.tokens, slots), tuple([slot for slot, _, _ in slots]), now, timezone)
 

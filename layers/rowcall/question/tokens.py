@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 
@@ -53,32 +53,34 @@ _QUOTED = r"""
   | ‘(?:[^‘’]|(?<=\w)’(?=\w)){0,300}+’(?!\w)
 """
 _CLOCK = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"
-_PATTERN = r"""
-    (?P<quote> {quoted} )
-  | (?P<literal> (?<!\w)(?:
-        [\w.+-]{{1,64}}@[\w-]{{1,63}}(?:\.[\w-]{{1,63}}){{1,8}}
-      | [0-9a-fA-F]{{8}}(?:-[0-9a-fA-F]{{4}}){{3}}-[0-9a-fA-F]{{12}}(?!\w) ) )
+_LITERAL = r"""
+    (?P<literal> (?<!\w)(?:
+        [\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}
+      | [0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?!\w) ) ) |
+"""
+_REST = rf"""
+    (?P<own> (?<=\w)['’][sS](?!\w) )
+  | (?P<quote> {_QUOTED} )
   | (?P<day> (?<!\w)(?:
         [0-9]{{4}}(?:-[0-9]{{1,2}}-|/[0-9]{{1,2}}/|\.[0-9]{{1,2}}\.)[0-9]{{1,2}}
       | [0-9]{{1,2}}/[0-9]{{1,2}}/(?:[0-9]{{4}}|[0-9]{{2}}) | [0-9]{{1,2}}\.[0-9]{{1,2}}\.[0-9]{{4}} )
-        (?:(?:[Tt]|[ ]|[ ]at[ ]){clock}(?:[Zz]|[+-][0-9]{{2}}:?[0-9]{{2}})?(?!\w))? (?![\w-]|[./:][0-9]) )
+        (?:(?:[Tt]|[ ]|[ ]at[ ]){_CLOCK}(?:[Zz]|[+-][0-9]{{2}}:?[0-9]{{2}})?(?!\w))? (?![\w-]|[./:][0-9]) )
   | (?P<month> (?<!\w)(?: [0-9]{{4}}[-/][0-9]{{1,2}} | [0-9]{{1,2}}/[0-9]{{4}} ) (?![\w-]|[./:][0-9]) )
   | (?P<code> \d{{1,20}}(?:[-.]\d{{1,20}}){{2,10}} )
-  | (?P<clock> {clock} )
+  | (?P<clock> {_CLOCK} )
   | (?P<number> (?: \d{{1,3}}(?:,\d{{2,3}}){{1,6}}(?<=,\d\d\d)(?!\d) | \d{{1,4000}}+ )(?:\.\d{{1,40}}+)?
       | (?<![\w.])\.\d{{1,40}}+ )
-  | (?P<own> (?<=\w)['’][sS](?!\w) )
-  | (?P<word> {word} )
   | (?P<mark> [<>!=]=|<>|\S )
 """
 
 
-def _compile(word: str) -> re.Pattern[str]:
-    return re.compile(_PATTERN.format(quoted=_QUOTED, clock=_CLOCK, word=word), re.VERBOSE)
+@cache
+def _pattern(is_ascii: bool, has_literals: bool) -> re.Pattern[str]:
+    """Compiled when first needed: that of all scripts takes longer than many a process reads in its life."""
+    word = rf"(?P<word> {_ASCII_WORD if is_ascii else _ANY_WORD} ) |"
+    return re.compile((_LITERAL if has_literals else "") + word + _REST, re.VERBOSE)
 
 
-_ASCII_TOKEN = _compile(_ASCII_WORD)
-_ANY_TOKEN = _compile(_ANY_WORD)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _PLAIN = str.maketrans({**dict.fromkeys("’‘", "'"), **dict.fromkeys("‐‑‒–—−", "-"), "≥": ">=", "≤": "<=", "≠": "!="})
 
@@ -99,18 +101,12 @@ def fold(word: str) -> str:
 
 def tokenise(text: str) -> list[Token]:
     """Cut a normalised text. Between two tokens there is nothing, or one space."""
-    ascii_ = text.isascii()
-    pattern = _ASCII_TOKEN if ascii_ else _ANY_TOKEN
-    if ascii_:
+    is_ascii = text.isascii()
+    found = _pattern(is_ascii, "@" in text or text.count("-") > 3).finditer(text)
+    if is_ascii:
         lower = text.lower()
-        return [
-            Token(match.lastgroup or "", lower[match.start() : match.end()], match.start(), match.end())
-            for match in pattern.finditer(text)
-        ]
-    return [
-        Token(match.lastgroup or "", fold(match.group()), match.start(), match.end())
-        for match in pattern.finditer(text)
-    ]
+        return [Token(m.lastgroup or "", lower[m.start() : m.end()], m.start(), m.end()) for m in found]
+    return [Token(m.lastgroup or "", fold(m.group()), m.start(), m.end()) for m in found]
 
 
 _UNCOUNTED = word_set("news goods customs means lens always series species yes")

@@ -9,6 +9,7 @@ joined word, except behind "non-". What may as well mean something else needs mo
 - a word of frequency ("monthly"): that, or the name of its table right behind it ("monthly subscriptions");
 - a column's name, or an adjective of any question ("new", "top"): those, or its table named anywhere, if no table is
   named that has a column of that name;
+- after one value, "and" or "or", another of its column is plain ("grade A or B");
 - a month or a quarter is a value where it stands without a year; a number, a date or a quoted text never is one.
 """
 
@@ -100,8 +101,9 @@ def parts(tokens: Sequence[Token]) -> list[int]:
 
 
 def _key(text: str) -> Key:
-    if text.isascii() and text.replace(" ", "").isalpha():
-        return tuple(text.lower().split())
+    words = text.lower().split()
+    if text.isascii() and all(word.isalnum() and word[0].isalpha() for word in words):
+        return tuple(words)  # as they would be cut, without the cutting
     tokens = tokenise(normalise(text))
     return tuple(["and" if tokens[at].word == "&" else tokens[at].word for at in parts(tokens)])
 
@@ -215,6 +217,9 @@ class Vocabulary:
         while before > at - 4 and before >= 0 and words[before] in _LINKS:
             before -= 1
         if before >= 0 and singular(words[before]) in entry.fields:
+            return True
+        beside = line.slots.get(before - 1) if before > 0 and words[before] in ("and", "or", ",") else None
+        if beside and not set(beside.columns).isdisjoint(entry.columns):
             return True
         if entry.level == Level.NAMED:
             written = line.text[line.tokens[at].start : line.tokens[end - 1].end]
