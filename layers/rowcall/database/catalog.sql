@@ -101,7 +101,7 @@ foreign_key AS (
     WHERE f.contype = 'f' AND f.conparentid = 0
     GROUP BY f.conrelid
 ),
--- Conditions on one column alone: its own, and those of the domain it has.
+-- Conditions on one column alone: its own, and those of its domain and the domains which that is made of.
 condition AS (
     SELECT o.oid, json_agg(json_build_array(o.attnum, pg_get_constraintdef(o.con)) ORDER BY o.con) AS conditions
     FROM (
@@ -113,7 +113,8 @@ condition AS (
         SELECT r.oid, a.attnum, c.oid
         FROM relation r
         JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0
-        JOIN pg_constraint c ON c.contypid = a.atttypid
+        JOIN chain ON chain.domain = a.atttypid
+        JOIN pg_constraint c ON c.contypid IN (chain.domain, chain.base)
         WHERE c.contype = 'c' AND c.convalidated
     ) o
     GROUP BY o.oid

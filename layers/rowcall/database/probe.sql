@@ -12,7 +12,9 @@ SELECT md5(concat_ws(
     (SELECT concat(count(*), ' ', sum(a.xmin::text::bigint)) FROM pg_attribute a JOIN relation r ON r.oid = a.attrelid),
     (SELECT concat(count(*), ' ', sum(xmin::text::bigint)) FROM pg_description WHERE objoid >= 16384),
     (SELECT concat(count(*), ' ', sum(xmin::text::bigint)) FROM pg_enum),
-    (SELECT concat(count(*), ' ', sum(xmin::text::bigint)) FROM pg_constraint WHERE oid >= 16384),
-    (SELECT concat(count(*), ' ', sum(xmin::text::bigint)) FROM pg_namespace),
+    (SELECT concat(count(*), ' ', sum(xmin::text::bigint)) FROM pg_constraint
+     WHERE conrelid = 0 OR conrelid IN (SELECT oid FROM relation)),
+    (SELECT concat(count(*), ' ', sum(xmin::text::bigint)) FROM pg_namespace
+     WHERE nspname !~ '^pg_(toast_)?temp_'),
     (SELECT concat(count(*), ' ', sum(xmin::text::bigint)) FROM pg_auth_members)
 ))
