@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from ssl import SSLContext
 from typing import Any
 
@@ -69,6 +70,12 @@ class _Backend(httpcore2.NetworkBackend):
         return _Stream(stream, self._current)
 
 
+@cache
+def _trust() -> SSLContext:
+    """Made once: reading the authorities takes longer than all the rest."""
+    return httpx2.create_ssl_context()
+
+
 class DeadlineClient(httpx2.Client):
     """An `httpx2.Client`; inside `with client.until(deadline):` nothing waits past the deadline, in this thread.
 
@@ -77,9 +84,9 @@ class DeadlineClient(httpx2.Client):
 
     def __init__(self) -> None:
         self._current = _Current()
-        transport = httpx2.HTTPTransport()
+        transport = httpx2.HTTPTransport(verify=_trust())
         transport._pool = httpcore2.ConnectionPool(
-            ssl_context=httpx2.create_ssl_context(),
+            ssl_context=_trust(),
             keepalive_expiry=KEEPALIVE_SECONDS,
             network_backend=_Backend(self._current),
         )
