@@ -195,6 +195,8 @@ def test_a_year_that_is_said_once_for_several_months() -> None:
     [
         ("compare 2021 to 2023", ["year", "year"]),
         ("2021 and 2023", ["year", "year"]),
+        ("how revenue changed from last month to this month", ["period", "period"]),
+        ("the difference between March and April 2024", ["period", "period"]),
         ("Q1 2023 vs Q1 2024", ["period", "period"]),
         ("this month versus last month", ["period", "period"]),
         ("from 2023 to 2021", ["year", "year"]),

@@ -71,12 +71,25 @@ _FULL = frozenset({"calendar", "full", "complete", "completed", "whole", "entire
 _TO_DATE = {"ytd": "year", "qtd": "quarter", "mtd": "month", "wtd": "week"}
 _DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
 _COMPARATORS = word_set("than over least most within since before after until till by")
-_BEFORE_MONTH = word_set(
-    "in of during for since before after from until till by through to and or vs versus between , per the"
-)
+_BEFORE_MONTH = word_set("in of during for since before after from until till by through to and or vs versus between")
 _TO = frozenset({"to", "until", "till", "through", "thru", "-"})
 _AND = frozenset({"and", "-", "to"})
-_BESIDE = frozenset({"and", "or", "vs", "versus", ",", "&", "to"})
+_BESIDE = frozenset({"and", "or", "vs", "versus", ",", "to"})
+# "how did it change from March to April" asks for both, and not for what lies between.
+_COMPARING = (
+    "compar",
+    "chang",
+    "differ",
+    "grow",
+    "increas",
+    "decreas",
+    "declin",
+    "improv",
+    "rise",
+    "rose",
+    "fall",
+    "fell",
+)
 
 
 class Found(NamedTuple):
@@ -112,30 +125,30 @@ def _range(line: Line, at: int, joins: Container[str], now: datetime) -> Found |
     """What follows "between" and "from", if it has two parts."""
     at += line.words[at] == "the"
     first = _one(line, at, now, in_range=True) or _day_of_same_month(line, at, joins, now)
-    return first and _joined(line, first, joins, now)
+    return first and _joined(line, at, first, joins, now)
 
 
 def _one_or_range(line: Line, at: int, now: datetime) -> Found | None:
     first = _one(line, at, now)
     if first is None:
         return None
-    found = _joined(line, first, _TO, now)
-    if found and not any(word.startswith("compar") for word in line.words[max(0, at - 8) : at]):
+    if found := _joined(line, at, first, _TO, now):
         return found
     if first.moved:
         return _with_year_beside(line, first, now)
     return first
 
 
-def _joined(line: Line, first: Found, joins: Container[str], now: datetime) -> Found | None:
-    """`first` up to what it is joined with."""
-    if line.words[first.end] not in joins:
+def _joined(line: Line, at: int, first: Found, joins: Container[str], now: datetime) -> Found | None:
+    """`first`, which starts at `at`, up to what it is joined with."""
+    words = line.words
+    if words[first.end] not in joins or any(word.startswith(_COMPARING) for word in words[max(0, at - 8) : at]):
         return None
     follows = first.end + 1
-    if line.words[follows] in ("now", "present", "date"):
+    if words[follows] in ("now", "present", "date"):
         second: Found | None = Found(follows + 1, _days(now.date()))
     else:
-        second = _one(line, follows + (line.words[follows] == "the"), now, in_range=True)
+        second = _one(line, follows + (words[follows] == "the"), now, in_range=True)
     if second is None:
         return None
     start, end = first.period.start, second.period.end
@@ -264,18 +277,17 @@ def _from_month(line: Line, at: int, now: datetime, in_range: bool) -> Found | N
     """January 5th, 2024; March 1-15, 2024; Mar 2024; March last year; March."""
     words, month = line.words, _MONTHS[line.words[at]]
     end = at + 1
-    if words[end] in ("-", ".") and line.glued(end) and (line.glued(end + 1) or words[end] == "."):
-        end += line.tokens[end + 1].kind == "number" if end + 1 < len(line.tokens) else 0
+    if words[end] in ("-", ".") and line.glued(end) and words[end + 1][:1].isdigit():
+        end += 1  # "Jan-2024", "Jan. 5"
     day, after = _day_number(line, end)
     if day:
         found = _day_of_year(line, after, month, day, now)
         if found and words[after] in ("-", "to", "through"):
             until, last = _day_number(line, after + 1)
-            if until > day and line.words[last] not in UNITS:
-                closing = _day_of_year(line, last, month, until, now)
-                if closing:
-                    start = found.period.start.replace(year=closing.period.start.year)
-                    return Found(closing.end, Period(start, closing.period.end))
+            closing = _day_of_year(line, last, month, until, now) if until > day else None
+            if closing and words[last] not in UNITS:
+                start = found.period.start.replace(year=closing.period.start.year)
+                return Found(closing.end, Period(start, closing.period.end))
         return found
     before = words[at - 1] if at else ""
     clear = in_range or words[at] in _CLEAR_MONTHS or before in _BEFORE_MONTH
@@ -291,7 +303,7 @@ def _ordinal(line: Line, at: int, now: datetime) -> Found | None:
     if not size or number > 12 // size:
         return None
     number = number or 12 // size  # the last one
-    bare = words[at] != "last" and unit == "quarter" and at > 0 and words[at - 1] in _BEFORE_MONTH
+    bare = words[at] != "last" and unit == "quarter" and at > 0 and words[at - 1] in {"the", *_BEFORE_MONTH}
     return _months_of(line, end + 1, ((number - 1) * size + 1, size), now, bare=bare)
 
 
