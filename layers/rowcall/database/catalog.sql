@@ -26,7 +26,9 @@ extent AS (
     SELECT
         tree.root,
         sum(greatest(c.reltuples, pg_stat_get_live_tuples(c.oid), 0)) FILTER (WHERE c.relkind <> 'p') AS rows,
-        sum(c.relpages) FILTER (WHERE c.relkind <> 'p') AS pages
+        sum(c.relpages) FILTER (WHERE c.relkind <> 'p') AS pages,
+        bool_and(c.reltuples >= 0 AND pg_stat_get_mod_since_analyze(c.oid) = 0) FILTER (WHERE c.relkind <> 'p')
+            AS is_analyzed
     FROM tree
     JOIN pg_class c ON c.oid = tree.oid
     GROUP BY tree.root
@@ -54,13 +56,14 @@ attribute AS (
                 coalesce(d.description, ''),
                 t.typcategory = 'S',
                 label.labels,
-                CASE WHEN s.n_distinct < 0 THEN -s.n_distinct * extent.rows ELSE s.n_distinct END,
-                -- All values there are, as far as the last ANALYZE could see.
+                -- The values that the last ANALYZE met, if these lists hold them all: the histogram has one bound for
+                -- each value that is not among the most common ones as long as there are no more than 100 of them.
                 CASE
-                    WHEN s.n_distinct BETWEEN 1 AND $2::integer
-                        AND cardinality(s.most_common_freqs) >= s.n_distinct
-                        AND (SELECT sum(f) FROM unnest(s.most_common_freqs) f) + s.null_frac > 0.999
-                    THEN s.most_common_vals::text::text[]
+                    WHEN s.null_frac = 1 THEN '{}'
+                    WHEN coalesce(cardinality(s.most_common_freqs), 0)
+                        + coalesce(cardinality(s.histogram_bounds::text::text[]), 0)
+                        BETWEEN greatest(s.n_distinct, -s.n_distinct * extent.rows) AND $2::integer
+                    THEN s.most_common_vals::text::text[] || s.histogram_bounds::text::text[]
                 END
             )
             ORDER BY a.attnum
@@ -125,7 +128,8 @@ SELECT
     r.relname,
     r.relkind,
     coalesce(obj_description(r.oid, 'pg_class'), ''),
-    extent.rows::bigint,
+    coalesce(extent.rows, 0)::bigint,
+    coalesce(extent.is_analyzed, false),
     -- Whether its rows may be looked at: it is there, it is small, and no DDL holds or awaits it.
     r.relkind IN ('r', 'p', 'm') AND r.relispopulated AND extent.pages < 2500
         AND NOT EXISTS (

@@ -44,7 +44,6 @@ class _Attribute:
     comment: str
     is_text: bool
     labels: list[str] | None
-    distinct: float | None
     statistics: list[str] | None
     values: tuple[str, ...] = ()
 
@@ -59,6 +58,7 @@ class _Relation:
     kind: str
     comment: str
     rows: int
+    is_analyzed: bool
     is_small: bool
     attributes: dict[int, _Attribute]
     keys: list[tuple[bool, list[int]]]
@@ -155,7 +155,7 @@ def _as_list(table: Table) -> list[object]:
 
 
 def _relation(row: Sequence[Any], visibility: Visibility) -> _Relation | None:
-    oid, schema, name, kind, comment, rows, is_small, attributes, *keys = row
+    oid, schema, name, kind, comment, rows, is_analyzed, is_small, attributes, *keys = row
     if not visibility.table(schema, name):
         return None
     visible = {
@@ -163,7 +163,7 @@ def _relation(row: Sequence[Any], visibility: Visibility) -> _Relation | None:
         for attribute in (_Attribute(*each) for each in attributes)
         if visibility.column(schema, name, attribute.name, attribute.type)
     }
-    return _Relation(oid, schema, name, kind, comment, rows, is_small, visible, *keys) if visible else None
+    return _Relation(oid, schema, name, kind, comment, rows, is_analyzed, is_small, visible, *keys) if visible else None
 
 
 def _table(relation: _Relation, relations: dict[Any, _Relation]) -> Table:
@@ -207,13 +207,11 @@ def _known(relation: _Relation, attribute: _Attribute, max_values: int) -> bool:
         return True
     if not may_be_listed(relation.name, attribute.name):
         return True
-    if attribute.statistics is not None:
+    if attribute.statistics is not None and (relation.is_analyzed or relation.rows > SAMPLE):
         attribute.values = tuple(sorted(_short([value.rstrip() for value in attribute.statistics], max_values)))
         return True
-    distinct = attribute.distinct or 0.0
-    if any(numbers == [attribute.number] for _, numbers in relation.keys):
-        distinct = relation.rows
-    return distinct > max_values or relation.rows > SAMPLE
+    is_unique = any(numbers == [attribute.number] for _, numbers in relation.keys)
+    return relation.rows > (max_values if is_unique else SAMPLE)
 
 
 def _allowed(relation: _Relation, attribute: _Attribute) -> list[str]:
@@ -249,7 +247,7 @@ def _sample(database: Database, unknown: Sequence[_Unknown], max_values: int, de
         for index, (count, *columns) in cast("list[tuple[int, list[Any]]]", found):
             if count <= SAMPLE:
                 for attribute, values in zip(batch[index][1], columns, strict=True):
-                    attribute.values = tuple(sorted(_short([v for v in values if v is not None], max_values)))
+                    attribute.values = tuple(sorted(_short([v for v in values or () if v is not None], max_values)))
 
 
 def _batches(unknown: Sequence[_Unknown], max_values: int) -> Iterator[list[_Unknown]]:
@@ -268,10 +266,9 @@ def _batches(unknown: Sequence[_Unknown], max_values: int) -> Iterator[list[_Unk
 
 def _distinct(relation: _Relation, attributes: Sequence[_Attribute], max_values: int) -> str:
     """An expression: how many rows were looked at, then the distinct values of each attribute."""
-    looked_at = "(SELECT count(*) FROM s)"
-    columns = [f"ARRAY(SELECT DISTINCT c{n} FROM s LIMIT {max_values + 2})" for n in range(len(attributes))]  # noqa: S608
-    values = ", ".join((looked_at, *columns))
-    return f"(WITH s AS MATERIALIZED ({_rows(relation, attributes)}) SELECT json_build_array({values}))"
+    columns = [f"(array_agg(DISTINCT c{number}))[1:{max_values + 2}]" for number in range(len(attributes))]
+    values = ", ".join(("count(*)", *columns))
+    return f"(SELECT json_build_array({values}) FROM ({_rows(relation, attributes)}) s)"  # noqa: S608
 
 
 def _rows(relation: _Relation, attributes: Sequence[_Attribute]) -> str:
