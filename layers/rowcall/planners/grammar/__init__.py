@@ -10,7 +10,7 @@ from rowcall.catalog import Catalog
 from rowcall.errors import Unanswerable
 from rowcall.plan import Draft
 from rowcall.planners.grammar.compose import Composer, Unspeakable, text_of
-from rowcall.planners.grammar.cursor import Lost
+from rowcall.planners.grammar.cursor import Exhausted, Lost
 from rowcall.planners.grammar.parser import Parser
 from rowcall.planners.grammar.schema import Ambiguous, schema_of
 from rowcall.question import Question
@@ -27,6 +27,6 @@ def plan(question: Question, catalog: Catalog) -> Draft:
         raise Unanswerable(
             f"I cannot tell what “{error}” means here." if str(error) else "I cannot read this question."
         ) from None
-    except (Ambiguous, Unspeakable) as error:
+    except (Ambiguous, Exhausted, Unspeakable) as error:
         raise Unanswerable(str(error) or "I cannot answer this question faithfully.") from None
     return Draft(text_of(tree), "", tuple(dict.fromkeys(composer.constants)))

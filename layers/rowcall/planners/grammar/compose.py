@@ -211,8 +211,6 @@ class Composer:
         if not field.is_date:
             raise Unspeakable
         type_ = field.column.type
-        if one.kind == "date":
-            return self._on_day(column, type_, name, one.relation)
         start, end = _slot(f"{name}_start", type_), _slot(f"{name}_end", type_)
         if one.relation == "in":
             return exp.and_(exp.GTE(this=column, expression=start), exp.LT(this=column.copy(), expression=end))
@@ -223,12 +221,6 @@ class Composer:
         if one.relation == "after":
             return exp.GTE(this=column, expression=end)
         return exp.LT(this=column, expression=end)
-
-    def _on_day(self, column: exp.Expression, type_: str, name: str, relation: str) -> exp.Expression:
-        """A day is compared with days: the day of a moment is its date where the asker is."""
-        day = self._day(column, type_)
-        operator = {"in": "=", "before": "<", "after": ">", "since": ">=", "until": "<="}[relation]
-        return _COMPARE[operator](this=day, expression=_slot(name, "date"))
 
     def _day(self, column: exp.Expression, type_: str) -> exp.Expression:
         if type_ == "date":
@@ -480,10 +472,9 @@ class Composer:
 
     def dimension_path(self, things: Things, one: Dimension) -> Path:
         if one.things is not None:
-            path = self.schema.path(things.table, one.things.table)
-            if path is None:
+            if not one.path and things.table != one.things.table:
                 raise Unspeakable
-            return path
+            return one.path
         place = one.bucket.place if one.bucket else one.place
         assert place is not None
         return place.path
@@ -506,12 +497,14 @@ class Composer:
             _column(rows.reach(place.path, at if at != rows.root else ""), place.field.name) for place in one.shown
         ]
         extra = [_column(at, name) for name in self.schema.key(one.things.table)]
+        if path and not path[-1].up and not self.schema.is_link(path[-1].source) and one.shown:
+            extra = []  # values listed for each row of another table: what they are called is all they are
         return shown, extra, repeats
 
     def kept(self, reading: Reading, things: Things, whole: Dimension) -> exp.Select:
         """Every thing is shown, those with nothing to measure too: a subquery for each."""
         assert whole.things is not None
-        path = self.schema.path(whole.things.table, things.table)
+        path = tuple(step.reversed() for step in reversed(whole.path))
         if not path:
             raise Unspeakable
         rows = self.rows(whole.things)
@@ -520,7 +513,7 @@ class Composer:
         def inner(one: Expression) -> exp.Expression:
             if not isinstance(one, Measure):
                 raise Unspeakable
-            first, *rest = path or ()
+            first, *rest = path
             sub = _Rows(self, self.alias(first.target), first.target)
             sub.where.append(_on(first, rows.root, sub.root))
             at = sub.reach(tuple(rest))

@@ -89,7 +89,22 @@ class Conditions(Nouns):
         if self.take(*FILLERS):
             return True
         word = self.word()
-        if word in BE or word in {*WHO, ",", "and", "there", "do", "does", "did", "have", "has", "had", "currently", "also", "where", "still"}:
+        if word in BE or word in {
+            *WHO,
+            ",",
+            "and",
+            "there",
+            "do",
+            "does",
+            "did",
+            "have",
+            "has",
+            "had",
+            "currently",
+            "also",
+            "where",
+            "still",
+        }:
             self.at += 1
             return True
         return self.take_verb()
@@ -97,6 +112,8 @@ class Conditions(Nouns):
     def take_verb(self) -> bool:
         token = self.peek()
         if token is None or token.slot is not None or token.stem not in VERBS:
+            return False
+        if token.stem in {"order", "sort", "rank"} and self.word(1) == "by":
             return False
         self.put("verb", token.lower)
         self.at += 1
@@ -109,8 +126,10 @@ class Conditions(Nouns):
         """ "in 2023", "since 2024-01-01", "between ... and ...", "shipped last week"."""
         verb = stem(self.verb) if self.verb and self.date_named(stem(self.verb)) else ""
         token = self.peek()
-        if token is not None and self.date_named(stem(token.text)) and (
-            self.kind() == "entity" or token.lower.endswith(("ed", "en", "de", "ing", "rn"))
+        if (
+            token is not None
+            and self.date_named(stem(token.text))
+            and (self.kind() == "entity" or token.lower.endswith(("ed", "en", "de", "ing", "rn")))
         ):
             # "shipped last week" is a date, though "shipped" is a status elsewhere
             verb = stem(token.text)
@@ -288,9 +307,12 @@ class Conditions(Nouns):
 
     def counted(self) -> bool | None:
         """ "more than 5 orders", "at least 2 reviews", "exactly one address"."""
+        acted = self.stem(-1) in VERBS
         amount = self.amount()
         if amount is None or amount[2] is not None:
             return None
+        if acted and amount[0] in {"<", "<="}:
+            raise self.lost()  # "who wrote less than 3 papers": nobody said whether none is less than 3
         self.take("different", "distinct", "unique")
         things = self.things()
         for host in reversed(self.scope):
@@ -317,7 +339,9 @@ class Conditions(Nouns):
         for length, meanings in self.mentions():
             for host in reversed(self.scope):
                 flags = [
-                    one for one in meanings if one.field and one.field.is_flag and one.weight >= 0.85 and not one.field.key
+                    one
+                    for one in meanings
+                    if one.field and one.field.is_flag and one.weight >= 0.85 and not one.field.key
                 ]
                 own = [one for one in flags if one.table == host.table]
                 if own:
@@ -325,7 +349,9 @@ class Conditions(Nouns):
                     place = self.resolve(own, host.table)
                     self.add(host.where, Flag(place, not negated))
                     return True
-                places = [Place(one.field, path) for one in flags if one.field and (path := self.path(host.table, one.table))]
+                places = [
+                    Place(one.field, path) for one in flags if one.field and (path := self.path(host.table, one.table))
+                ]
                 if len(places) == 1 and host is self.scope[0] and len(places[0].path) == 1:
                     self.at += length
                     self.add(host.where, Flag(places[0], not negated))
@@ -390,10 +416,13 @@ class Conditions(Nouns):
 
     def related(self) -> bool | None:
         """ "of customers from Spain", "by users who ...", "in journals", "that have orders"."""
+        at = self.at
         self.take(*WHO)
         self.take("have been", "has been", "have", "has", "had", "were", "was", "are", "is", "been")
         self.take_verb()
         self.take(*PREPOSITIONS)
+        if self.at == at and self.word(-1) not in HAVE and self.stem(-1) not in VERBS:
+            return None  # nothing says that the two are related
         both = bool(self.take("both"))
         if self.word() in {"each", "every", "per"}:
             return None
@@ -416,7 +445,9 @@ class Conditions(Nouns):
     def without(self) -> bool | None:
         """ "without any orders", "with no reviews", "who have never ordered", "that have not placed orders"."""
         self.take(*WHO, "and")
-        if self.take("without any", "without", "with no", "with zero", "have no", "has no", "had no", "having no", "lacking"):
+        if self.take(
+            "without any", "without", "with no", "with zero", "have no", "has no", "had no", "having no", "lacking"
+        ):
             self.skip_determiners()
             return self.attempt(lambda: self.flag_here(True)) or self.relate(self.things(), negated=True)
         self.take("have", "has", "had", "do", "does", "did", "were", "was", "are", "is")
@@ -437,7 +468,11 @@ class Conditions(Nouns):
             return None
         tables = {one.table for one in self.schema.lookup((self.stem(),)) if one.field is None and one.weight >= 0.7}
         tables -= {one.table for one in self.scope}
-        if len(tables) != 1 or not self.at + 1 >= len(self.tokens) and self.word(1) not in {*"?.,;!", "in", "and", "yet", "by"}:
+        if (
+            len(tables) != 1
+            or not self.at + 1 >= len(self.tokens)
+            and self.word(1) not in {*"?.,;!", "in", "and", "yet", "by"}
+        ):
             return None
         self.at += 1
         return Things(tables.pop())
@@ -483,9 +518,7 @@ class Conditions(Nouns):
             at = self.at
             self.take("or", ",", ", or", "and")
             other = self.slot({"entity", "text"}) if self.at > at else None
-            same = other is not None and (
-                self.question.slots[other].columns == self.question.slots[slots[0]].columns
-            )
+            same = other is not None and (self.question.slots[other].columns == self.question.slots[slots[0]].columns)
             if other is None or not same:
                 self.at = at
                 break
@@ -514,7 +547,7 @@ class Conditions(Nouns):
 
             def parse(host: Things = host) -> bool | None:
                 place = self.resolve(texts, host.table, anywhere=True)
-                one: Condition = Like(place, how, slot)  # type: ignore[arg-type]
+                one: Condition = Like(place, how, slot, not place.field.key)  # type: ignore[arg-type]
                 self.add(host.where, Not(one) if negated else one)
                 return True
 
@@ -541,6 +574,9 @@ class Conditions(Nouns):
             return None
         slots: list[int] = []
         joined = ""
+        token = self.peek()
+        if token is not None and self.date_named(stem(token.text)) and self.attempt(self.dated_next):
+            return None
         while True:
             slot = self.slot({"entity"})
             if slot is None or (slots and self.question.slots[slot].columns != self.question.slots[slots[0]].columns):
@@ -558,11 +594,21 @@ class Conditions(Nouns):
             host = taken[0]
             if any(one is not host for one in taken):
                 return None
-            several = any(not step.up for one in host.where[-len(slots) :] for step in one.place.path)  # type: ignore[union-attr]
+            several = any(one.place.path for one in host.where[-len(slots) :])  # type: ignore[union-attr]
             if several and "or" not in joined:
                 raise self.lost()
             self.either(host, len(slots))
         return True
+
+    def dated_next(self) -> bool | None:
+        """Whether a time follows: then "shipped" is what happened at it, and no status."""
+        self.at += 1
+        self.take(*MOMENT)
+        self.skip_determiners()
+        found = self.kind() in MOMENTS
+        if found:
+            self.at -= 1
+        return found
 
     def value_noun(self, slot: int) -> list[Mention]:
         """ "Italian food", "the Toys category": the word after a value that says whose it is."""
@@ -571,7 +617,11 @@ class Conditions(Nouns):
             fits = [
                 one
                 for one in meanings
-                if (one.field.qualified in columns if one.field else any(name.rpartition(".")[0] == one.table for name in columns))
+                if (
+                    one.field.qualified in columns
+                    if one.field
+                    else any(name.rpartition(".")[0] == one.table for name in columns)
+                )
             ]
             if fits:
                 self.at += length

@@ -15,11 +15,16 @@ from rowcall.question import Question
 Result = TypeVar("Result")
 
 DETERMINERS = frozenset("the a an all any our their its his her these those this some such only just".split())
+MOST_LOOKS = 200_000
 END = frozenset({"?", ".", "!", ";"})
 
 
 class Lost(Exception):
     """The word that no reading explains, or what is ambiguous."""
+
+
+class Exhausted(Exception):
+    """The question can be read in more ways than there is time to try."""
 
 
 class Cursor:
@@ -30,6 +35,7 @@ class Cursor:
         self.tokens = tokens(question)
         self.at = 0
         self.furthest = 0
+        self.looks = 0
         self.trail: list[Callable[[], Any]] = []
 
     # -- changes that can be taken back ------------------------------------------------------------------------
@@ -72,6 +78,9 @@ class Cursor:
     # -- words -------------------------------------------------------------------------------------------------
 
     def peek(self, ahead: int = 0) -> Token | None:
+        self.looks += 1
+        if self.looks > MOST_LOOKS:
+            raise Exhausted
         at = self.at + ahead
         return self.tokens[at] if 0 <= at < len(self.tokens) else None
 
@@ -122,4 +131,10 @@ class Cursor:
     def plural(self, at: int) -> bool:
         """Whether the word at this position stands for several."""
         word = self.tokens[at].lower if 0 <= at < len(self.tokens) else ""
-        return (word.endswith("s") and not word.endswith("ss")) or word in {"people", "children", "men", "women", "staff"}
+        return (word.endswith("s") and not word.endswith("ss")) or word in {
+            "people",
+            "children",
+            "men",
+            "women",
+            "staff",
+        }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rowcall.planners.grammar.conditions import Conditions
+from rowcall.planners.grammar.cursor import Lost
 from rowcall.planners.grammar.nouns import Superlative
 from rowcall.planners.grammar.reading import (
     Compare,
@@ -17,6 +18,7 @@ from rowcall.planners.grammar.reading import (
     Order,
     Place,
     Ratio,
+    Related,
     Things,
     Value,
     Within,
@@ -29,7 +31,16 @@ AGGREGATES: dict[str, Function] = {
     "total": "sum", "sum": "sum", "combined": "sum", "average": "avg", "mean": "avg", "avg": "avg", "median": "median",
     "maximum": "max", "max": "max", "minimum": "min", "min": "min", "highest": "max", "lowest": "min",
 }  # fmt: skip
-COUNTING = ("number of", "count of", "total number of", "total count of", "how many", "overall number of", "amount of", "no of")
+COUNTING = (
+    "number of",
+    "count of",
+    "total number of",
+    "total count of",
+    "how many",
+    "overall number of",
+    "amount of",
+    "no of",
+)
 PORTIONS = {
     "percentage of": True, "percent of": True, "proportion of": False, "fraction of": False, "percentage of all": True,
     "share of": False, "what percentage of": True,
@@ -117,10 +128,14 @@ class Measures(Conditions):
         if not numbers:
             raise self.lost()
         if base is not None:
-            place = self.attempt(lambda: self.resolve(numbers, (of or base).table if of is None or self.up(base.table, of.table) is None else base.table))
+            place = self.attempt(
+                lambda: self.resolve(
+                    numbers, (of or base).table if of is None or self.up(base.table, of.table) is None else base.table
+                )
+            )
             if place is not None and (of is None or of.table == base.table):
                 return place if function is None else Measure(function, base, place)
-        things = of or self.of(numbers)
+        things = of or self.of(numbers, function)
         known = next((one for one in self.scope if one.table == things.table), None)
         if known is not None and not things.where and (base is None or base.table == known.table):
             things = known
@@ -136,7 +151,7 @@ class Measures(Conditions):
             self.add(self.scope, things)
         return Measure(function, things, place)
 
-    def of(self, meanings: Sequence[Mention]) -> Things:
+    def of(self, meanings: Sequence[Mention], function: Function | None = None) -> Things:
         """The rows that a column is of: named after it ("of customers"), or the one table that has such a column."""
 
         def named() -> Things | None:
@@ -149,9 +164,18 @@ class Measures(Conditions):
             fits = any(self.up(things.table, one.table) is not None for one in meanings)
             return things if fits else None
 
+        def averaged_twice() -> bool | None:
+            """ "average rating of products": of all ratings, or of each product's average?"""
+            if not self.take("of", "for"):
+                return None
+            things = self.things()
+            return any(self.up(one.table, things.table) for one in meanings)
+
         things = self.attempt(named)
         if things is not None:
             return things
+        if function == "avg" and self.attempt(averaged_twice):
+            raise Lost(f"{self.word(-1)} (the average of all, or of the averages of each)")
         best = [one for one in meanings if one.weight >= meanings[0].weight - 0.01]
         if len({one.table for one in best}) != 1:
             raise self.lost(f"{self.word(-1)} (of which table?)")
@@ -292,7 +316,9 @@ class Measures(Conditions):
         above, _ = self.operand(("to", "out of", "over", "and"))
         if not self.take("to", "out of", "over"):
             raise self.lost()
-        whole = self.take("the total number of", "all", "the number of all", "total number of", "all of the", "the total")
+        whole = self.take(
+            "the total number of", "all", "the number of all", "total number of", "all of the", "the total"
+        )
         below, _ = self.operand(("for each", "in each", "per", "by", "within each", "across"))
         if above.table != below.table:
             self.put("base", above)
@@ -425,6 +451,8 @@ class Measures(Conditions):
 
 
 def _column_of(one: Condition) -> object:
+    if isinstance(one, Related):
+        return one.things.table
     place = getattr(one, "place", None)
     return place.field if isinstance(place, Place) else one
 

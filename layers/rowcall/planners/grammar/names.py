@@ -64,7 +64,17 @@ class Names(Cursor):
 
     def participle(self, length: int) -> bool:
         word = self.word(length - 1)
-        return word.endswith("ed") or word in {"written", "wrote", "sold", "bought", "made", "taken", "taught", "given", "held"}
+        return word.endswith("ed") or word in {
+            "written",
+            "wrote",
+            "sold",
+            "bought",
+            "made",
+            "taken",
+            "taught",
+            "given",
+            "held",
+        }
 
     def columns_here(self, participle: bool = False) -> tuple[int, list[Mention]] | None:
         """The columns named here, and by how many words. A participle is a name only where the column has it too."""
@@ -95,6 +105,8 @@ class Names(Cursor):
             if first and second and not {step.target for step in first} & {step.target for step in second}:
                 return (*first, *second)
         path = self.path(source, target)
+        if path and len(path) > 4:
+            return None
         if path and len(path) > 1 and not via & {step.target for step in path} and self.schema.rivalled(path):
             raise Lost(f"{self.word(-1)} (related to {self.schema.table_words(source)} in more than one way)")
         return path

@@ -126,7 +126,7 @@ class Nouns(Names):
             given = self.question.slots[slot]
             if given.kind == "entity" and names[0].qualified not in given.columns:
                 return None
-            self.add(things.where, Like(Place(names[0]), "equals", slot))
+            self.add(things.where, Like(Place(names[0]), "equals", slot, given.kind == "text" and not names[0].key))
             return True
 
         self.attempt(parse)
@@ -192,7 +192,16 @@ class Nouns(Names):
             self.at += 2
             descending = (word == "most") != graded[0].startswith("-")
             hints = tuple(one.lstrip("-") for one in graded)
-        elif word in ENGLISH["superlatives"] and word not in {"most", "least", "fewest", "top", "maximum", "minimum", "max", "min"}:
+        elif word in ENGLISH["superlatives"] and word not in {
+            "most",
+            "least",
+            "fewest",
+            "top",
+            "maximum",
+            "minimum",
+            "max",
+            "min",
+        }:
             direction, named = ENGLISH["superlatives"][word]
             self.at += 1
             descending, hints = direction == "desc", tuple(named)

@@ -27,7 +27,7 @@ from rowcall.planners.grammar.reading import (
     Things,
     Value,
 )
-from rowcall.planners.grammar.schema import Mention, Schema
+from rowcall.planners.grammar.schema import Mention, Path, Schema
 from rowcall.planners.grammar.words import ENGLISH
 from rowcall.question import Question
 
@@ -192,7 +192,9 @@ class Parser(Measures):
         elif self.take(*FEWEST):
             self.take("number of")
             one, descending = self.counting(None), False
-        elif self.take("with the highest", "with the largest", "has the highest", "with the greatest", "has the largest"):
+        elif self.take(
+            "with the highest", "with the largest", "has the highest", "with the greatest", "has the largest"
+        ):
             one = self.measure(None)
         elif self.take("with the lowest", "with the smallest", "has the lowest", "has the smallest"):
             one, descending = self.measure(None), False
@@ -333,6 +335,19 @@ class Parser(Measures):
         return True
 
     def dimension(self) -> bool:
+        """One more thing to group by."""
+        before = list(self.dimensions)
+        self.named_dimension()
+        new = self.dimensions[-1]
+        if any(
+            (one.place, one.bucket, one.things and one.things.table)
+            == (new.place, new.bucket, new.things and new.things.table)
+            for one in before
+        ):
+            raise self.lost()
+        return True
+
+    def named_dimension(self) -> bool:
         self.skip_determiners()
         self.take("different", "distinct", "individual", "given", "unique")
         things = self.measured()
@@ -375,14 +390,14 @@ class Parser(Measures):
         self.add(self.dimensions, Dimension(place=place))
         return True
 
-    def group_by_things(self, things: Things, of: Things, path: tuple[object, ...], word: str) -> None:
+    def group_by_things(self, things: Things, of: Things, path: Path, word: str) -> None:
         key = self.schema.key(of.table)
         names = self.schema.names(of.table)
         if word in {"id", "ids", "code"}:
             names = tuple(self.schema.fields[of.table][name] for name in key)
         if not names:
             raise self.lost()
-        steps = self.schema.path(things.table, of.table) or ()
+        steps = path
         if len(steps) == 1 and steps[0].up and len(names) == 1 and (names[0].name,) == key and len(steps[0].on) == 1:
             # the reference itself is what the things are called by
             field = self.schema.fields[things.table][steps[0].on[0][0]]
@@ -390,7 +405,8 @@ class Parser(Measures):
             return
         if self.moneyed and any(not step.up for step in steps):
             self.measure_again(of)
-        self.add(self.dimensions, Dimension(things=of, shown=tuple(Place(one) for one in names)))
+            steps = self.route(self.measured().table, of.table) or ()
+        self.add(self.dimensions, Dimension(things=of, shown=tuple(Place(one) for one in names), path=steps))
         self.add(self.scope, of)
 
     def measure_again(self, of: Things) -> None:
@@ -426,7 +442,9 @@ class Parser(Measures):
         self.take(",")
         self.take("and")
         self.take("with the results", "and the results")
-        if not self.take("ordered", "sorted", "ranked", "order", "sort", "arranged", "ordering", "sort them", "order them"):
+        if not self.take(
+            "ordered", "sorted", "ranked", "order", "sort", "arranged", "ordering", "sort them", "order them"
+        ):
             return None
         descending = self.direction()
         if self.take("by"):
@@ -477,7 +495,9 @@ class Parser(Measures):
         if isinstance(one, Ratio):
             return bool(self.take("ratio", "percentage", "proportion")) or None
         function: Function = one.function
-        self.take("total", "average", "avg", "mean", "total number of", "number of", "count of", "count", "the", "sum of")
+        self.take(
+            "total", "average", "avg", "mean", "total number of", "number of", "count of", "count", "the", "sum of"
+        )
         if function == "count":
             table = self.table()
             if table is not None and table[1] == one.things.table:
@@ -494,9 +514,21 @@ class Parser(Measures):
 
     def trailing(self) -> None:
         """ "they have published", "associated with each": words that only repeat the relation."""
-        while self.word() in {"they", "it", "have", "has", "had", "he", "she", "each", "there", "are", "does", "do", "did"} or (
-            self.stem() in VERBS and not self.table()
-        ):
+        while self.word() in {
+            "they",
+            "it",
+            "have",
+            "has",
+            "had",
+            "he",
+            "she",
+            "each",
+            "there",
+            "are",
+            "does",
+            "do",
+            "did",
+        } or (self.stem() in VERBS and not self.table()):
             self.at += 1
 
     def order_by_dimension(self, dimension: Dimension, before: bool | None) -> bool | None:
@@ -512,6 +544,14 @@ class Parser(Measures):
                     break
             else:
                 return None
+        named_time = dimension.place is not None and dimension.place.field.words[-1] in {
+            "month",
+            "day",
+            "weekday",
+            "quarter",
+        }
+        if named_time and dimension.place and dimension.place.field.is_text:
+            raise Lost(f"{dimension.place.field.name} (its names do not sort by time)")
         self.swap(self.order, [Order(dimension, self.down(before))])
         return True
 
@@ -554,7 +594,9 @@ class Parser(Measures):
         if base is None or any(is_measure(one) for one in self.shown):
             return None
         top = next((one for one in self.pending if not one.hints), None)
-        if top is not None and self.take("by", "in terms of", "based on", "ranked by", "according to", "by their", "by its"):
+        if top is not None and self.take(
+            "by", "in terms of", "based on", "ranked by", "according to", "by their", "by its"
+        ):
             self.take("total number of", "number of") if False else None
             one = self.measure(base)
             if one is None:
@@ -563,8 +605,8 @@ class Parser(Measures):
         self.take(",")
         self.take(*WHO)
         self.take("with", "has", "have", "had", "having", "have been", "has been")
-        while self.stem() in VERBS and self.table() is None:
-            self.take_verb()
+        while self.stem() in VERBS and self.table() is None and self.take_verb():
+            pass
         self.take("in")
         if not self.take("the") and self.word() not in {"most", "least", "fewest", "highest", "lowest"}:
             return None
@@ -693,9 +735,13 @@ class Parser(Measures):
                 break
         if not self.ended() or not places:
             return None
-        names = set(self.schema.names(base.table)) | {self.schema.fields[base.table][one] for one in self.schema.key(base.table)}
+        names = set(self.schema.names(base.table)) | {
+            self.schema.fields[base.table][one] for one in self.schema.key(base.table)
+        }
         if not any(one.field in names for one in places):
-            old = [one for one in self.shown if isinstance(one, Place)] or [Place(one) for one in self.schema.names(base.table)]
+            old = [one for one in self.shown if isinstance(one, Place)] or [
+                Place(one) for one in self.schema.names(base.table)
+            ]
             places = [*old, *(one for one in places if one not in old)]
         measures = [one for one in self.shown if is_measure(one)]
         self.swap(self.shown, [*places, *measures])
@@ -768,13 +814,21 @@ class Parser(Measures):
     def refuse_counted_twice(self) -> None:
         """Rows that another table already holds the number of: the two may differ, and nobody said which is meant."""
         for one in self.shown:
-            if not isinstance(one, Measure) or one.function != "count" or one.place or one.things.where or not self.dimensions:
+            if (
+                not isinstance(one, Measure)
+                or one.function != "count"
+                or one.place
+                or one.things.where
+                or not self.dimensions
+            ):
                 continue
             own = self.schema.table_stems(one.things.table)
             for fields in self.schema.fields.values():
                 for each in fields.values():
                     if each.counts == own and each.table != one.things.table:
-                        raise Lost(f"number of {self.schema.table_words(one.things.table)} (counted, or {each.qualified})")
+                        raise Lost(
+                            f"number of {self.schema.table_words(one.things.table)} (counted, or {each.qualified})"
+                        )
 
     def grouped(self, base: Things, places: list[Place], measures: list[Expression]) -> Reading:
         """Things shown with, or ordered by, a number made of others: each thing is a group."""
@@ -782,13 +836,16 @@ class Parser(Measures):
         if not names:
             raise Lost("what to show")
         if not places and not measures and not (self.limit is not None and self.limit.constant == 1):
-            measures = [order.by for order in self.order if not isinstance(order.by, Dimension) and is_measure(order.by)]
+            measures = [
+                order.by for order in self.order if not isinstance(order.by, Dimension) and is_measure(order.by)
+            ]
         if self.limit is None and not measures:
             raise Lost("how many of them")
-        self.dimensions = [Dimension(things=base, shown=names)]
         of = [one for one in (*measures, *(order.by for order in self.order)) if isinstance(one, Measure)]
         if not of or any(one.things is base for one in of):
             raise Lost("what to measure")
+        path = self.route(of[0].things.table, base.table)
+        self.dimensions = [Dimension(things=base, shown=names, path=path or ())]
         self.shown = list(measures)
         self.order_groups()
         self.refuse_counted_twice()

@@ -146,12 +146,13 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Dimension:
-    """What rows are grouped by: a column, a stretch of time, or the things of a table."""
+    """What rows are grouped by: a column, a stretch of time, or the things of a table, reached by `path`."""
 
     place: Place | None = None
     bucket: Bucket | None = None
     things: Things | None = None
     shown: tuple[Place, ...] = ()
+    path: Path = ()
 
 
 Expression = Place | Measure | Ratio

@@ -244,7 +244,9 @@ class Schema:
             return min(table.unique, key=len)
         own = {"".join(self._table_words[table.key]), table.name.casefold()}
         own |= {stem(word) for word in own} | {word.removesuffix("s") for word in own}
-        initials = {word[0] for word in own if word}
+        own.add(stem(self._table_words[table.key][-1]))
+        own.add(self._table_words[table.key][-1])
+        initials = {table.name[:1].casefold()}
         flat = {column.name: column.name.casefold().replace("_", "") for column in table.columns}
         for suffix in ("id", "code", "key", "name"):
             for name, run in flat.items():
