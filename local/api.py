@@ -25,7 +25,8 @@ class Api:
         _check_settings(stack.environ)
         self.url = f"http://127.0.0.1:{port}"
         path = os.pathsep.join(str(ROOT / root) for root in ("layers", "functions", "."))
-        self._child = stack.processes.start(
+        self._processes = stack.processes
+        self._child = self._processes.start(
             "the API",
             [
                 *(sys.executable, "-m", "uvicorn", "api.main:app", "--host", "127.0.0.1", "--port", str(port)),
@@ -38,6 +39,9 @@ class Api:
         )
         self._child.wait_until(lambda: _health(self.url) is not None)
         self._check_health()
+
+    def stop(self) -> None:
+        self._processes.stop(self._child)
 
     def wait(self) -> None:
         """Wait until it ends, which it only does when something is wrong."""

@@ -1,7 +1,11 @@
-"""`make ask Q="…"`: one question, to a `make serve` that runs, else to a stack started for it."""
+"""`make ask Q="…"`: one question, to a `make serve` that runs, else to a stack started for it.
+
+With DATABASE_URL set the question is for that database, whatever else is being served.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import ExitStack, suppress
 
@@ -9,10 +13,9 @@ import httpx
 from rich.console import Console
 
 from local import show
-from local.api import Api, served
-from local.processes import Failed, free_port
-from local.serve import told
-from local.stack import Stack
+from local.api import served
+from local.processes import STATE, Failed
+from local.start import started
 
 
 def main(question: str) -> int:
@@ -22,10 +25,9 @@ def main(question: str) -> int:
         return 2
     try:
         with ExitStack() as context:
-            url = served()
+            url = None if os.environ.get("DATABASE_URL") else served()
             if not url:
-                stack = context.enter_context(Stack(tell=lambda part, seconds: told(console, part, seconds)))
-                url = Api(stack, free_port()).url
+                url = context.enter_context(started(console, STATE / "ask.log"))[1].url
             with httpx.Client(base_url=url, timeout=60) as client:
                 asked = show.ask(client, question)
             if asked.status != 200:
@@ -33,8 +35,8 @@ def main(question: str) -> int:
                 return 1
             console.print()
             show.answer(console, asked, rows=20)
-    except Failed as failed:
-        console.print("[red]✗[/]", str(failed), markup=True, soft_wrap=True)
+    except (Failed, httpx.HTTPError) as failed:
+        show.failure(console, failed)
         return 1
     return 0
 

@@ -6,7 +6,6 @@ It asks as any client would and knows nothing of the answers.
 from __future__ import annotations
 
 import sys
-import time
 from contextlib import suppress
 
 import httpx
@@ -15,10 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from local import show
-from local.api import Api
-from local.processes import ROOT, STATE, Failed, free_port
-from local.serve import told
+from local.processes import ROOT, STATE, Failed
 from local.stack import Stack
+from local.start import started
 
 QUESTIONS = (
     "show active users",
@@ -35,17 +33,14 @@ def main() -> int:
     console = Console(highlight=False)
     console.print("[bold]rowcall[/] on this machine: no account, no Docker, no key\n")
     try:
-        with Stack(tell=lambda part, seconds: told(console, part, seconds)) as stack:
-            begin = time.monotonic()
-            api = Api(stack, free_port(), LOG)
-            told(console, "the API", time.monotonic() - begin)
+        with started(console, LOG) as (stack, api):
             asking = [(question, rows) for question in QUESTIONS for rows in (10, 3)] + [(OTHER_VALUE, 10)]
             with httpx.Client(base_url=api.url, timeout=60) as client:
                 answers = [_ask(console, stack, client, question, rows) for question, rows in asking]
             _summary(console, answers)
             console.print("\nstopping …")
     except (Failed, httpx.HTTPError) as failed:
-        console.print(Text(f"✗ {failed}", "red"), soft_wrap=True)
+        show.failure(console, failed)
         return 1
     console.print("All stopped. [bold]make serve[/] keeps it up.")
     return 0

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -133,7 +134,8 @@ class Processes:
 
     def _tell(self, line: str) -> None:
         assert self._reaper.stdin  # noqa: S101 -- narrows the type
-        os.write(self._reaper.stdin.fileno(), f"{line}\n".encode())
+        with suppress(BrokenPipeError):  # somebody ended the reaper: we still stop everything ourselves
+            os.write(self._reaper.stdin.fileno(), f"{line}\n".encode())
 
 
 def free_port() -> int:

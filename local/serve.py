@@ -6,41 +6,34 @@ import json
 import os
 import socket
 import sys
-import time
 from contextlib import suppress
 
 from rich.console import Console
 
-from local.api import SERVED, Api
+from local import show
+from local.api import SERVED
 from local.processes import ROOT, STATE, Failed
-from local.stack import Stack
+from local.start import started
 
 CURL = """curl {url}/api/query -H 'content-type: application/json' -d '{{"query": "top 5 products by revenue"}}'"""
 
 
-def told(console: Console, part: str, seconds: float) -> None:
-    console.print(f"  [green]✓[/] {part} [dim]{seconds:.1f} s[/]")
-
-
-def _check_port(port: int) -> None:
+def _port(text: str) -> int:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise Failed(f"Port {port} is not to be had ({error.strerror}): make serve PORT=8001") from None
+            probe.bind(("127.0.0.1", int(text)))
+        except (OSError, ValueError, OverflowError) as error:
+            raise Failed(f"PORT={text} is not to be had ({error}). Another: make serve PORT=8001") from None
+    return int(text)
 
 
 def main() -> int:
     console = Console(highlight=False)
     try:
-        port = int(os.environ.get("PORT") or 8000)
-        _check_port(port)
+        port = _port(os.environ.get("PORT") or "8000")
         log = STATE / "serve.log"
-        with Stack(tell=lambda part, seconds: told(console, part, seconds)) as stack:
-            begin = time.monotonic()
-            api = Api(stack, port, log)
-            told(console, "the API", time.monotonic() - begin)
+        with started(console, log, port) as (_, api):
             SERVED.write_text(json.dumps({"url": api.url}))
             try:
                 console.print(f"\n  [bold]{api.url}[/]\n\n  {CURL.format(url=api.url)}\n", markup=True, soft_wrap=True)
@@ -52,7 +45,7 @@ def main() -> int:
                 SERVED.unlink(missing_ok=True)
                 console.print("\nstopping …")
     except Failed as failed:
-        console.print(f"[red]✗[/] {failed}", markup=True, soft_wrap=True)
+        show.failure(console, failed)
         return 1
     return 0
 

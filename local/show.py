@@ -49,7 +49,15 @@ def ask(client: httpx.Client, question: str) -> Asked:
         name: (float(duration), description)
         for name, duration, description in TIMING.findall(response.headers.get("server-timing", ""))
     }
-    return Asked(question, response.status_code, response.json(), timing, milliseconds)
+    try:
+        document = response.json()
+    except ValueError:
+        document = {"detail": response.text[:300]}
+    return Asked(question, response.status_code, document, timing, milliseconds)
+
+
+def failure(console: Console, error: Exception) -> None:
+    console.print(Text(f"✗ {error}", "red"), soft_wrap=True)
 
 
 def problem(console: Console, asked: Asked) -> None:
