@@ -53,7 +53,7 @@ attribute AS (
                 a.attname,
                 format_type(t.oid, NULL),
                 NOT a.attnotnull,
-                coalesce(d.description, ''),
+                coalesce(col_description(r.oid, a.attnum), ''),
                 t.typcategory = 'S',
                 label.labels,
                 -- The values that the last ANALYZE met, if these lists hold them all: the histogram has one bound for
@@ -74,8 +74,6 @@ attribute AS (
     LEFT JOIN domain ON domain.domain = a.atttypid
     JOIN pg_type t ON t.oid = coalesce(domain.base, a.atttypid)
     LEFT JOIN label ON label.enumtypid = t.oid
-    LEFT JOIN pg_description d
-        ON d.classoid = 'pg_class'::regclass AND d.objoid = r.oid AND d.objsubid = a.attnum
     LEFT JOIN pg_stats s
         ON t.typcategory = 'S' AND s.schemaname = r.nspname AND s.tablename = r.relname AND s.attname = a.attname
         AND s.inherited = r.relhassubclass
