@@ -162,6 +162,7 @@ class _Work:
             if problem.code != "budget_exceeded":
                 raise
             self._over_budget = problem
+            self._pass_over(models, "would cost more than the budget allows", None)
             del waiting[: len(models)]
             return None
         if isinstance(admitted, ShutOff):
