@@ -19,7 +19,7 @@ import pytest
 
 from local.postgres import Postgres
 from local.processes import free_port
-from rowcall.database.connection import Database
+from rowcall.database.connection import Database, StatementFailed
 from rowcall.deadline import Deadline
 from rowcall.errors import Problem
 
@@ -37,6 +37,8 @@ class Relay:
         self.cuts: list[int] = []
         """After so many more bytes for a client, reset its connection."""
         self.connections = 0
+        self.requests = 0
+        """How often a client sent something."""
         self._server = server
         self._listener = socket.create_server(("127.0.0.1", port))
         self.port = int(self._listener.getsockname()[1])
@@ -71,6 +73,7 @@ class Relay:
                     if not data:
                         return
                     if end is client:
+                        self.requests += 1
                         server.sendall(data)
                     elif not self._answer(client, data):
                         return
@@ -163,6 +166,16 @@ def wait_for_a_sleeper(postgres: Postgres, name: str) -> int:
 
     wait_until(sleeps)
     return found[0]
+
+
+def test_a_statement_costs_one_round_trip_and_a_failed_one_two(relay: Relay, relayed: Database) -> None:
+    one(relayed)
+    before = relay.requests
+    relayed.query("SELECT * FROM thing WHERE id <= $1", [500], soon())
+    assert relay.requests - before == 1
+    with pytest.raises(StatementFailed):
+        relayed.query("SELECT 1 / 0", (), soon())
+    assert relay.requests - before == 3
 
 
 # Time
