@@ -29,6 +29,9 @@ class QueryRequest(BaseModel):
     query: str = Field(description="The question, in plain language.", examples=["top 5 products by revenue"])
     limit: int | None = Field(None, description="Most rows wanted; 50 by default.", ge=1)
     timezone: str | None = Field(None, description="IANA time zone for periods and days.", examples=["Europe/Zurich"])
+    near_miss: bool = Field(
+        False, description="Tell of a planned answer why the nearest remembered question was not used."
+    )
     fresh: bool = Field(False, description="Plan anew instead of using a remembered plan.")
 
 
@@ -42,6 +45,15 @@ class Tokens(BaseModel):
     output: int
 
 
+class NearMissDocument(BaseModel):
+    """The nearest remembered template, and the rule by which it is not the same."""
+
+    matched_query: str
+    similarity: float
+    rule: str
+    why: str
+
+
 class Meta(BaseModel):
     """How the rows were found. `cache_layer`: 1 exact template, 2 semantic, 3 planned now."""
 
@@ -49,6 +61,7 @@ class Meta(BaseModel):
     cache_layer: Literal[1, 2, 3]
     similarity: float | None
     matched_query: str | None
+    near_miss: NearMissDocument | None
     planner: str
     model: str | None
     attempts: int
@@ -96,7 +109,7 @@ async def ask_query(
     def make() -> dict[str, Any]:
         answered = answer(_ask(body), asker.principal, services, deadline, limits=asker.limits, trace=asker.trace)
         _tell_metrics(request, answered, body, services)
-        return _document(answered, sum(asker.trace.seconds.values()), request.state.request_id)
+        return _document(answered, sum(asker.trace.seconds.values()), request.state.request_id, body.near_miss)
 
     settings = services.settings
     return _json(await call(request, once, idempotency_key, "query", body, asker.principal, settings, deadline, make))
@@ -149,7 +162,7 @@ def _ask(body: QueryRequest) -> Ask:
     return Ask(body.query, body.limit, body.timezone, body.fresh)
 
 
-def _document(answered: Answer, seconds: float, request_id: str) -> dict[str, Any]:
+def _document(answered: Answer, seconds: float, request_id: str, near_miss: bool) -> dict[str, Any]:
     names = [column.name for column in answered.columns]
     plan = answered.plan
     planned = answered.layer == 3
@@ -165,8 +178,9 @@ def _document(answered: Answer, seconds: float, request_id: str) -> dict[str, An
         "meta": {
             "cache_hit": answered.layer != 3,
             "cache_layer": answered.layer,
-            "similarity": None,
-            "matched_query": None,
+            "similarity": answered.match.similarity if answered.match else None,
+            "matched_query": answered.match.template if answered.match else None,
+            "near_miss": _near_miss(answered) if near_miss else None,
             "planner": plan.planner,
             "model": plan.model or None,
             "attempts": plan.attempts if planned else 0,
@@ -180,6 +194,18 @@ def _document(answered: Answer, seconds: float, request_id: str) -> dict[str, An
             "degraded": answered.degraded,
             "request_id": request_id,
         },
+    }
+
+
+def _near_miss(answered: Answer) -> dict[str, Any] | None:
+    missed = answered.near_miss
+    if missed is None:
+        return None
+    return {
+        "matched_query": missed.template,
+        "similarity": missed.similarity,
+        "rule": missed.rule,
+        "why": missed.why,
     }
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rowcall.admission import Limit
     from rowcall.auth import Principal
     from rowcall.bootstrap import Services
-    from rowcall.cache.plans import Lease, Recalled
+    from rowcall.cache.plans import Lease, Match, NearMiss, Recalled
     from rowcall.catalog import Catalog
     from rowcall.database.connection import ResultColumn, Rows
     from rowcall.deadline import Deadline
@@ -56,7 +56,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Rows, and how they were found. `layer` is 1 (exact template) or 3 (planned now)."""
+    """Rows, and how they were found. `layer` is 1 (exact template), 2 (semantic, by `match`) or 3 (planned now)."""
 
     query: str
     rows: list[list[object]]
@@ -65,6 +65,8 @@ class Answer:
     plan: Plan
     params: Sequence[object]
     layer: int
+    match: Match | None
+    near_miss: NearMiss | None
     degraded: bool
 
 
@@ -97,15 +99,14 @@ def _answer(
         catalog = services.catalogs.current(deadline)
         asked = read(ask, catalog, services)
 
-    with trace.step("redis"):
-        recalled = recall(ask, asked, scope(principal, catalog), services, deadline, limits, trace)
+    recalled = recall(ask, asked, catalog, principal, services, deadline, limits, trace)
 
     if recalled.known:
         plan = recalled.known.plan
         try:
             with trace.step("postgres"):
                 params, found = run(plan, asked, catalog, services, limit, deadline)
-            return tell(ask, plan, params, found, limit, 1, recalled.degraded)
+            return tell(ask, plan, params, found, limit, recalled)
         except bind.DoesNotFit:
             pass
         except StatementFailed:
@@ -119,8 +120,10 @@ def _answer(
         with trace.step("postgres"):
             params, found = run_new(plan, asked, catalog, services, limit, deadline)
     with trace.step("redis"):
-        kept = services.plans.remember(scope(principal, catalog), asked, plan, recalled.lease, deadline)
-    return tell(ask, plan, params, found, limit, 3, recalled.degraded or not kept)
+        theirs, seconds = scope(principal, catalog), trace.seconds["plan"]
+        kept = services.plans.remember(theirs, asked, plan, recalled.lease, deadline, seconds=seconds)
+    planned = replace(recalled, known=None, match=None, degraded=recalled.degraded or not kept)
+    return tell(ask, plan, params, found, limit, planned)
 
 
 def explain(
@@ -137,7 +140,7 @@ def explain(
     catalog = services.catalogs.current(deadline)
     asked = read(ask, catalog, services)
     theirs = scope(principal, catalog)
-    recalled = recall(ask, asked, theirs, services, deadline, limits, trace or Trace())
+    recalled = recall(ask, asked, catalog, principal, services, deadline, limits, trace or Trace())
     if recalled.known:
         plan = recalled.known.plan
     else:
@@ -146,7 +149,7 @@ def explain(
         services.plans.remember(theirs, asked, plan, recalled.lease, deadline)
     params = bind.values(plan, asked, catalog, limit + 1)
     try:
-        return plan, params, 1 if recalled.known else 3, services.database.explain(plan.sql, params, deadline)
+        return plan, params, recalled.layer, services.database.explain(plan.sql, params, deadline)
     except StatementFailed as error:
         raise Unanswerable("The database refused the plan for this question.") from error
 
@@ -173,25 +176,31 @@ def read(ask: Ask, catalog: Catalog, services: Services) -> Question:
 def recall(
     ask: Ask,
     asked: Question,
-    scope: Scope,
+    catalog: Catalog,
+    principal: Principal,
     services: Services,
     deadline: Deadline,
     limits: Sequence[Limit],
     trace: Trace,
 ) -> Recalled:
-    """Steps 3 and 4, in one request to Redis; further ones only while someone else plans the same template.
+    """Steps 3 and 4. Layer 1 is one request to Redis; further ones only while someone else plans the same template.
 
     Raises `rate_limited`, and `unanswerable` when that was found within the last minute.
     """
-    recalled = services.plans.recall(scope, asked, deadline, limits=limits, fresh=ask.fresh)
-    trace.verdicts = recalled.verdicts
-    admission.require(recalled.verdicts)
-    while recalled.someone_plans:
-        time.sleep(deadline.left(random.uniform(*POLL_SECONDS)))  # noqa: S311
-        recalled = services.plans.recall(scope, asked, deadline, waited=True)
+    theirs = scope(principal, catalog)
+    with trace.step("redis"):
+        recalled = services.plans.recall(theirs, asked, deadline, limits=limits, fresh=ask.fresh)
+        trace.verdicts = recalled.verdicts
+        admission.require(recalled.verdicts)
+        while recalled.someone_plans:
+            time.sleep(deadline.left(random.uniform(*POLL_SECONDS)))  # noqa: S311
+            recalled = services.plans.recall(theirs, asked, deadline, waited=True)
     if recalled.refusal:
         raise recalled.refusal
-    return recalled
+    if recalled.known or ask.fresh:
+        return recalled
+    with trace.step("semantic"):
+        return services.plans.resemble(theirs, asked, catalog, recalled, deadline)
 
 
 def make_plan(
@@ -229,15 +238,7 @@ def run_new(
         raise Unanswerable("The database could not compute an answer to this question.") from error
 
 
-def tell(
-    ask: Ask,
-    plan: Plan,
-    params: Sequence[object],
-    found: Rows,
-    limit: int,
-    layer: int,
-    degraded: bool,
-) -> Answer:
+def tell(ask: Ask, plan: Plan, params: Sequence[object], found: Rows, limit: int, recalled: Recalled) -> Answer:
     """Step 7."""
     return Answer(
         query=ask.query,
@@ -246,8 +247,10 @@ def tell(
         truncated=len(found.rows) > limit,
         plan=plan,
         params=params,
-        layer=layer,
-        degraded=degraded,
+        layer=recalled.layer,
+        match=recalled.match,
+        near_miss=recalled.near_miss,
+        degraded=recalled.degraded,
     )
 
 

@@ -25,6 +25,8 @@ from rowcall.settings import Settings
 
 if TYPE_CHECKING:
     from rowcall.budget import Ledger
+    from rowcall.cache.semantic import Semantic
+    from rowcall.embedders import Embedder
     from rowcall.planning import Planning
 
 
@@ -84,6 +86,8 @@ class Services:
             self._seal_key,
             ttl_seconds=self.settings.plan_ttl_seconds,
             cap_seconds=self.settings.plan_cap_seconds,
+            semantic=lambda: self.semantic,
+            shadow_rate=self.settings.shadow_rate,
         )
 
     @cached_property
@@ -144,6 +148,52 @@ class Services:
             hidden_columns=settings.hidden_columns,
             visible_columns=settings.visible_columns,
         )
+
+    @cached_property
+    def semantic(self) -> Semantic | None:
+        """Layer 2, made when the first question misses layer 1."""
+        settings = self.settings
+        if settings.embedder == "none":
+            return None
+        from rowcall.cache.semantic import Semantic
+
+        embedder = self._embedder()
+        if settings.l2_index == "pgvector":
+            from rowcall.cache.pgvector import PgVectorIndex
+
+            url = settings.l2_database_url.get_secret_value()
+            index = PgVectorIndex(url, embedder.dimensions, ca_file=settings.database_ca_file)
+            return Semantic(embedder, index, shared=True)
+        from rowcall.cache.index import MemoryIndex
+
+        return Semantic(embedder, MemoryIndex(settings.l2_entries))
+
+    def _embedder(self) -> Embedder:
+        settings = self.settings
+        match settings.embedder:
+            case "openai":
+                from rowcall.embedders.openai import OpenAIEmbedder
+
+                return OpenAIEmbedder(
+                    settings.embedding_model,
+                    settings.embedding_dimensions,
+                    settings.embedding_threshold,
+                    partial(self._secret, "openai_api_key"),
+                    base_url=settings.openai_base_url,
+                )
+            case "bedrock":
+                from rowcall.embedders.bedrock import BedrockEmbedder
+
+                return BedrockEmbedder(
+                    settings.bedrock_region,
+                    settings.embedding_dimensions,
+                    settings.embedding_threshold,
+                    base_url=settings.bedrock_base_url,
+                )
+            case _:
+                from rowcall.embedders.lexical import LexicalEmbedder
+
+                return LexicalEmbedder()
 
     @property
     def _seal_key(self) -> bytes:

@@ -82,6 +82,28 @@ class Settings(BaseModel):
     plan_ttl_seconds: int = Field(7 * 86400, gt=0, description="How long an unused plan is remembered.")
     plan_cap_seconds: int = Field(30 * 86400, gt=0, description="How long a plan is used before it is planned anew.")
 
+    embedder: Literal["lexical", "openai", "bedrock", "none"] = Field(
+        "lexical",
+        description="What finds remembered questions that are alike: `lexical` is built in and asks nobody; "
+        "`none` turns the semantic layer off.",
+    )
+    embedding_model: str = Field("text-embedding-3-small", description="Model of the `openai` embedder.")
+    embedding_dimensions: int = Field(512, ge=256, le=3072, description="Size of a vector, for `openai` and `bedrock`.")
+    embedding_threshold: float = Field(
+        0.6, gt=0, lt=1, description="Least similarity of two questions that are alike, for `openai` and `bedrock`."
+    )
+    l2_index: Literal["memory", "pgvector"] = Field(
+        "memory", description="Where vectors are searched: in each environment's memory, or in Postgres."
+    )
+    l2_entries: int = Field(20_000, gt=0, description="Most vectors in an environment's memory.")
+    l2_database_url: SecretStr = Field(
+        SecretStr(""),
+        description="Postgres with pgvector, for L2_INDEX=pgvector: a role that may write its own schema.",
+    )
+    shadow_rate: float = Field(
+        0.01, ge=0, le=1, description="Share of semantic hits that are planned anew by the warmer and compared."
+    )
+
     max_query_length: int = Field(300, ge=1, le=4000, description="Longest question, in characters.")
     default_limit: int = Field(50, ge=1, description="Rows of an answer when the caller sets no limit.")
     max_limit: int = Field(500, ge=1, le=10000, description="Most rows of an answer.")
@@ -183,6 +205,10 @@ class Settings(BaseModel):
             self._check_jwt()
         if "api_key" in self.auth and not self.api_keys_table:
             raise ValueError("API_KEYS_TABLE is required with AUTH=api_key")
+        if self.l2_index == "pgvector" and not self.l2_database_url.get_secret_value():
+            raise ValueError("L2_DATABASE_URL is required with L2_INDEX=pgvector")
+        if self.embedder == "bedrock" and not self.bedrock_region:
+            raise ValueError("BEDROCK_REGION is required with EMBEDDER=bedrock")
         if "*" in self.cors_origin:
             raise ValueError("CORS_ORIGIN must list origins, not *")
         if self.llm_model and not self.llm_provider:

@@ -24,6 +24,10 @@ RESCORED = 32
 """How many of the nearest codes are rescored: enough to keep the recall of the int8 values."""
 
 
+class IndexUnavailable(Exception):
+    """The index could not be asked in time: layer 2 is skipped."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A template that a plan is kept for. `signature` is the types of its slots; `vector` may be a code alone."""

@@ -16,16 +16,12 @@ from typing import Any
 from pg8000.core import CoreConnection
 from pg8000.exceptions import InterfaceError
 
-from rowcall.cache.index import Entry, Found
+from rowcall.cache.index import Entry, Found, IndexUnavailable
 from rowcall.database.address import Address
 from rowcall.deadline import Deadline
 from rowcall.embedders.vectors import Vector
 
 _TEMPLATES = Path(__file__).with_name("sql") / "templates.sql"
-
-
-class IndexUnavailable(Exception):
-    """The index could not be asked in time: layer 2 is skipped."""
 
 
 class PgVectorIndex:

@@ -8,33 +8,45 @@ two tenants, databases or versions of a schema never meet. A hit is one request,
 from __future__ import annotations
 
 import json
+import random
 import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import TYPE_CHECKING, Any
 
 from rowcall import telemetry
 from rowcall.admission import Limit, LocalLimiter, Verdict, verdicts
 from rowcall.cache.seal import seal, unseal
 from rowcall.cache.store import Store, StoreUnavailable, script
+from rowcall.catalog import Catalog
 from rowcall.deadline import Deadline
 from rowcall.errors import Unanswerable
 from rowcall.plan import Parameter, Plan
 from rowcall.question import Question
 
+if TYPE_CHECKING:
+    from rowcall.cache.semantic import Semantic
+
 RECALL = script("recall")
 REMEMBER = script("remember")
 FORGET = script("forget")
 LEASE = script("lease")
+PAGE = script("page")
+ADOPT = script("adopt")
 
 MEMORY_ENTRIES = 512
 REFUSAL_SECONDS = 60
 STATS_SECONDS = 40 * 86400
+MISSED_SECONDS = 15 * 86400
+CATCH_UP_SECONDS = 1.0
+CHANGED_ENTRIES = 256
+"""As many as `recall.lua` tells at most; with so many, memory starts anew."""
 LOG_ENTRIES = 100_000
 PAGE_ENTRIES = 200
 LEASE_SECONDS = 5.0
@@ -66,10 +78,32 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
+class Match:
+    """A remembered template that means the same as the one asked. `margin` is how far above the threshold it is."""
+
+    id: str
+    template: str
+    similarity: float
+    margin: float
+
+
+@dataclass(frozen=True, slots=True)
+class NearMiss:
+    """The nearest template that was not taken, and why."""
+
+    template: str
+    similarity: float
+    rule: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recalled:
     """What Redis said to a question: a plan, a remembered refusal, or nothing.
 
     With nothing, either this asker is the one to plan and holds the `lease`, or `someone_plans` already.
+    `match` is set on a hit of layer 2, `near_miss` when the nearest template was not the same. `sequence` is the last
+    of the scope's log.
     """
 
     known: Known | None = None
@@ -78,6 +112,14 @@ class Recalled:
     someone_plans: bool = False
     verdicts: tuple[Verdict, ...] = ()
     degraded: bool = False
+    match: Match | None = None
+    near_miss: NearMiss | None = None
+    sequence: int = 0
+
+    @property
+    def layer(self) -> int:
+        """1 exact template, 2 semantic, 3 to be planned."""
+        return 3 if self.known is None else 2 if self.match else 1
 
     @property
     def admitted(self) -> bool:
@@ -93,13 +135,25 @@ class Lease:
 
 
 class Plans:
-    """The plans as one environment sees them."""
+    """The plans as one environment sees them. `semantic` makes layer 2, when the first question misses layer 1."""
 
-    def __init__(self, store: Store, seal_key: bytes, *, ttl_seconds: int, cap_seconds: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        seal_key: bytes,
+        *,
+        ttl_seconds: int,
+        cap_seconds: int,
+        semantic: Callable[[], Semantic | None] = lambda: None,
+        shadow_rate: float = 0.0,
+    ) -> None:
         self._store = store
         self._seal_key = seal_key
         self._ttl = ttl_seconds
         self._cap = cap_seconds
+        self._load_semantic = semantic
+        self._semantic: Semantic | None = None
+        self._shadow_rate = shadow_rate
         self._memory = _Memory()
         self._limiter = LocalLimiter()
 
@@ -136,8 +190,8 @@ class Plans:
             "cap": self._cap,
             "lease": int(LEASE_SECONDS * 1000),
             "seen": self._memory.seen(scope.key),
-            "since": 0,
-            "page": 0,
+            "random": random.uniform(1e-9, 1),  # noqa: S311
+            **self._wanted(scope.key),
         }
         try:
             counted, *reply = self._store.run(RECALL, [json.dumps(asked)], deadline)
@@ -151,11 +205,12 @@ class Plans:
         told = verdicts(limits, [(used, free / 1_000_000) for used, free in counted])
         if not reply:
             return Recalled(verdicts=told)
-        found, leased, sequence, changed, _ = reply
+        found, leased, sequence, changed, page = reply
         self._memory.drop(scope.key, changed, sequence)
+        self._absorb(scope, page, deadline)
         if not found:
             lease = Lease(f"{_prefix(scope.key)}lease:{template}", request) if leased else None
-            return Recalled(lease=lease, someone_plans=not leased and not fresh, verdicts=told)
+            return Recalled(lease=lease, someone_plans=not leased and not fresh, verdicts=told, sequence=sequence)
         pointer, entry, _ = found
         for key in (template, exact):
             target = self._open(scope, f"pointer:{key}", pointer)
@@ -164,27 +219,60 @@ class Plans:
         telemetry.logger().error("a cached pointer fails its seal and is ignored", template=template)
         return Recalled(verdicts=told)
 
-    def remember(self, scope: Scope, question: Question, plan: Plan, lease: Lease | None, deadline: Deadline) -> bool:
-        """Keep `plan` for the question's template, or only for its exact values. False when Redis could not be told."""
+    def resemble(
+        self, scope: Scope, question: Question, catalog: Catalog, missed: Recalled, deadline: Deadline
+    ) -> Recalled:
+        """Layer 2, after a miss: the plan of the nearest template that means the same; this one then points to it."""
+        if missed.degraded:
+            return missed
+        self._semantic = self._semantic or self._load_semantic()
+        if self._semantic is None:
+            return missed
+        self._catch_up(scope, missed.sequence, deadline)
+        match = self._semantic.find(scope.key, question, catalog, deadline)
+        if not isinstance(match, Match):
+            return replace(missed, near_miss=match)
+        known = self._adopt(scope, question, match, missed.lease, deadline)
+        if known is None:
+            self._semantic.remove(scope.key, [match.id], deadline)
+            return missed
+        return replace(missed, known=known, match=match, lease=None)
+
+    def remember(
+        self,
+        scope: Scope,
+        question: Question,
+        plan: Plan,
+        lease: Lease | None,
+        deadline: Deadline,
+        *,
+        seconds: float = 0.0,
+    ) -> bool:
+        """Keep `plan`, which took `seconds` to make, for the question's template, or only for its exact values.
+
+        False when Redis could not be told.
+        """
         key = exact_key(question) if plan.exact_only else template_key(question)
         known = Known(key, question.template, tuple(slot.type for slot in question.slots), plan)
         self._memory.put(scope.key, key, known)
-        entry = seal(self._seal_key, _place(scope, f"plan:{key}"), _dump(known))
-        return self._write(
-            scope,
-            {
-                "template": key,
-                "pointer": "p" + key,
-                "ttl": self._ttl,
-                "id": key,
-                "entry": entry,
-                "cost": plan.cost_usd,
-                "layer": "layer3",
-                "log_size": LOG_ENTRIES,
-            },
-            lease,
-            deadline,
-        )
+        fields = {
+            "entry": seal(self._seal_key, _place(scope, f"plan:{key}"), _dump(known)),
+            "cost": str(plan.cost_usd),
+            "took": str(seconds),
+        } | self._semantic_fields(scope, key, question, plan, deadline)
+        asked = {
+            "pointer": "p" + key,
+            "ttl": self._ttl,
+            "id": key,
+            "fields": [part for field in fields.items() for part in field],
+            "scope": seal(self._seal_key, "scope", json.dumps(asdict(scope))),
+            "question": question.text,
+            "missed": f"{_prefix(scope.key)}missed:{_week()}",
+            "missed_ttl": MISSED_SECONDS,
+            "day": _today(),
+            "log_size": LOG_ENTRIES,
+        }
+        return self._write(scope, key, asked, lease, deadline)
 
     def refuse(
         self, scope: Scope, question: Question, refusal: Unanswerable, lease: Lease | None, deadline: Deadline
@@ -192,7 +280,7 @@ class Plans:
         """Remember for a minute that this very question cannot be answered, and for those who wait."""
         pointer = "r" + json.dumps([refusal.detail, list(refusal.suggestions)])
         key = exact_key(question)
-        return self._write(scope, {"template": key, "pointer": pointer, "ttl": REFUSAL_SECONDS}, lease, deadline)
+        return self._write(scope, key, {"pointer": pointer, "ttl": REFUSAL_SECONDS}, lease, deadline)
 
     @contextmanager
     def holding(self, lease: Lease | None, deadline: Deadline) -> Iterator[None]:
@@ -224,6 +312,8 @@ class Plans:
     def forget(self, scope: Scope, ids: Sequence[str], deadline: Deadline) -> int:
         """Drop plans everywhere; how many there were."""
         self._memory.drop(scope.key, ids)
+        if self._semantic:
+            self._semantic.remove(scope.key, ids, deadline)
         try:
             return int(self._store.run(FORGET, [_prefix(scope.key), *ids], deadline))
         except StoreUnavailable as error:
@@ -242,21 +332,102 @@ class Plans:
         self._memory.put(scope.key, key, known)
         return Recalled(known=known, verdicts=told)
 
-    def _write(self, scope: Scope, fields: dict[str, object], lease: Lease | None, deadline: Deadline) -> bool:
-        place = _place(scope, f"pointer:{fields['template']}")
-        asked = fields | {
-            "prefix": _prefix(scope.key),
-            "pointer": seal(self._seal_key, place, str(fields["pointer"])),
-            "lease": lease.key if lease else "",
-            "request": lease.token if lease else "",
-            "day": _today(),
-        }
+    def _write(
+        self, scope: Scope, template: str, fields: dict[str, object], lease: Lease | None, deadline: Deadline
+    ) -> bool:
+        asked = self._pointing(scope, template, str(fields["pointer"]), lease)
         try:
-            self._store.run(REMEMBER, [json.dumps(asked)], deadline)
+            self._store.run(REMEMBER, [json.dumps(fields | asked)], deadline)
         except StoreUnavailable as error:
             telemetry.logger().warning("redis unavailable", reason=str(error))
             return False
         return True
+
+    def _pointing(self, scope: Scope, template: str, pointer: str, lease: Lease | None) -> dict[str, object]:
+        return {
+            "prefix": _prefix(scope.key),
+            "template": template,
+            "pointer": seal(self._seal_key, _place(scope, f"pointer:{template}"), pointer),
+            "lease": lease.key if lease else "",
+            "request": lease.token if lease else "",
+        }
+
+    def _wanted(self, scope: str) -> dict[str, object]:
+        """What of the log `recall` brings along for layer 2."""
+        if self._semantic is None or self._semantic.shared:
+            return {"since": 0, "page": 0, "vector": ""}
+        return {"since": self._semantic.cursor(scope), "page": PAGE_ENTRIES, "vector": self._vector_field}
+
+    @property
+    def _vector_field(self) -> str:
+        return f"vector:{self._semantic.embedder.id}" if self._semantic else ""
+
+    def _absorb(self, scope: Scope, page: Sequence[Sequence[Any]], deadline: Deadline) -> None:
+        if self._semantic is None:
+            return
+        for entry_id, known, vector, sequence in page:
+            described = self._open(scope, f"known:{entry_id}", known) if known else None
+            if described is None or not vector:
+                self._semantic.remove(scope.key, [entry_id], deadline)
+            else:
+                with suppress(ValueError):
+                    self._semantic.add(scope.key, entry_id, described, vector, deadline)
+            self._semantic.advance(scope.key, sequence)
+
+    def _catch_up(self, scope: Scope, sequence: int, deadline: Deadline) -> None:
+        """Further pages up to `sequence`, for at most a second; what is still missing comes with the next miss."""
+        if self._semantic is None or self._semantic.shared:
+            return
+        patience = deadline.within(CATCH_UP_SECONDS)
+        while self._semantic.cursor(scope.key) < sequence and patience.open:
+            args: list[str | int] = [
+                _prefix(scope.key),
+                self._semantic.cursor(scope.key),
+                PAGE_ENTRIES,
+                self._vector_field,
+            ]
+            try:
+                page = self._store.run(PAGE, args, deadline)
+            except StoreUnavailable as error:
+                telemetry.logger().warning("redis unavailable", reason=str(error))
+                return
+            self._absorb(scope, page, deadline)
+            if len(page) < PAGE_ENTRIES:
+                self._semantic.advance(scope.key, sequence)
+
+    def _adopt(
+        self, scope: Scope, question: Question, match: Match, lease: Lease | None, deadline: Deadline
+    ) -> Known | None:
+        shadowed = random.random() < self._shadow_rate  # noqa: S311
+        asked = self._pointing(scope, template_key(question), "p" + match.id, lease) | {
+            "id": match.id,
+            "ttl": self._ttl,
+            "margin": match.margin,
+            "day": _today(),
+            "shadow": json.dumps([question.text, question.timezone, match.id]) if shadowed else "",
+        }
+        try:
+            entry = self._store.run(ADOPT, [json.dumps(asked)], deadline)
+        except StoreUnavailable as error:
+            telemetry.logger().warning("redis unavailable", reason=str(error))
+            return None
+        payload = self._open(scope, f"plan:{match.id}", entry) if entry else None
+        return _load(payload) if payload else None
+
+    def _semantic_fields(
+        self, scope: Scope, key: str, question: Question, plan: Plan, deadline: Deadline
+    ) -> dict[str, str]:
+        """What layer 2 keeps of a plan: nothing of one that serves only its own values."""
+        if self._semantic is None or plan.exact_only:
+            return {}
+        vector = self._semantic.vector(question.template, deadline)
+        if vector is None:
+            return {}
+        described = self._semantic.describe(question)
+        if self._semantic.shared:
+            self._semantic.add(scope.key, key, described, vector.text(), deadline)
+        sealed = seal(self._seal_key, _place(scope, f"known:{key}"), described)
+        return {"known": sealed, self._vector_field: vector.text()}
 
     def _open(self, scope: Scope, name: str, entry: str) -> str | None:
         return unseal(self._seal_key, _place(scope, name), entry)
@@ -288,10 +459,12 @@ class _Memory:
         with self._lock:
             if sequence is not None:
                 self._seen[scope] = sequence
-            if ids:
-                gone = set(ids)
-                for place in [place for place, known in self._entries.items() if known.id in gone]:
-                    del self._entries[place]
+            gone, many = set(ids), len(ids) >= CHANGED_ENTRIES
+            stale = [
+                place for place, known in self._entries.items() if place[0] == scope and (many or known.id in gone)
+            ]
+            for place in stale if gone else ():
+                del self._entries[place]
 
 
 def template_key(question: Question) -> str:
@@ -313,6 +486,10 @@ def _place(scope: Scope, name: str) -> str:
 
 def _today() -> str:
     return datetime.now(UTC).strftime("%Y%m%d")
+
+
+def _week() -> str:
+    return datetime.now(UTC).strftime("%G%V")
 
 
 def _digest(text: str) -> str:

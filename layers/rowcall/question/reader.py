@@ -80,7 +80,7 @@ def _entity(line: Line, at: int) -> _Found | int | None:
     if not line.vocabulary.is_plain(match.entry, line, at, match.end):
         return None
     written = line.text[line.tokens[at].start : line.tokens[match.end - 1].end]
-    return _Found(match.end, "entity", match.entry.spelling(written), match.entry.columns)
+    return _Found(match.end, "entity", match.entry.spelling(written), match.entry.columns_of(line.mentioned))
 
 
 def _digits(line: Line, at: int) -> _Found | int:

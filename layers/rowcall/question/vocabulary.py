@@ -64,15 +64,19 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One value. `fields`, `tables` and `rivals` are the last words of its columns, of its tables that have no column
-    named like it, and of the tables that do."""
+    """One value. `columns` hold it, each with the last word of its table's name. `fields`, `tables` and `rivals` are
+    the last words of its columns, of its tables that have no column named like it, and of the tables that do."""
 
     spellings: dict[str, tuple[str, ...]]
-    columns: tuple[str, ...]
+    columns: dict[str, str]
     level: Level
     fields: frozenset[str]
     tables: frozenset[str]
     rivals: frozenset[str]
+
+    def columns_of(self, mentioned: frozenset[str]) -> tuple[str, ...]:
+        """Those of its columns whose table is mentioned; all of them where none is."""
+        return tuple(column for column, table in self.columns.items() if table in mentioned) or tuple(self.columns)
 
     def spelling(self, written: str) -> str:
         """As it is written, if the catalog has that; else the spelling that most columns have."""
@@ -188,7 +192,7 @@ class Vocabulary:
         if key in self._entries:
             return self._entries[key]
         spellings = self._values[key]
-        columns = tuple(sorted({column for held in spellings.values() for column in held}))
+        columns = sorted({column for held in spellings.values() for column in held})
         rivals = frozenset(self._named.get(_singulars(key), ()))
         level = Level.FREE
         if _singulars(key) in self._table_keys or FUNCTION_WORDS.issuperset(key) or (len(key) == 1 == len(key[0])):
@@ -200,7 +204,10 @@ class Vocabulary:
         held = [column.rpartition(".") for column in columns]
         entry = self._entries[key] = Entry(
             spellings,
-            columns,
+            {
+                column: _last(self._catalog.tables[table].name)
+                for column, (table, _, _) in zip(columns, held, strict=True)
+            },
             level,
             frozenset(_last(name) for _, _, name in held),
             frozenset(_last(self._catalog.tables[table].name) for table, _, _ in held) - rivals,

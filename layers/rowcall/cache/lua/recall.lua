@@ -4,7 +4,7 @@
 --   found     {pointer, plan, uses} as sealed, or false
 --   leased    1 when the asker is the one to plan
 --   changed   ids of plans that were added or dropped since `seen`; what memory holds of them is stale
---   page      on a miss, {id, plan, sequence} of entries after `since`, for the index of layer 2
+--   page      on a miss, {id, template, vector, sequence} of entries after `since`, for the index of layer 2
 local asked = cjson.decode(ARGV[1])
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -51,7 +51,7 @@ local function find(template)
     return {pointer, false, 0}
   end
   local plan = prefix .. 'plan:' .. string.sub(pointer, 66)
-  local entry = redis.call('HMGET', plan, 'entry', 'created', 'pinned', 'cost')
+  local entry = redis.call('HMGET', plan, 'entry', 'created', 'pinned', 'cost', 'took')
   if not entry[1] then
     redis.call('DEL', key)
     return false
@@ -63,7 +63,13 @@ local function find(template)
   redis.call('HSET', plan, 'used', time[1])
   if not entry[3] then
     -- Expiry slides with use, up to a cap counted from the planning.
-    local ttl = math.min(asked.ttl, (tonumber(entry[2]) or 0) + asked.cap - time[1])
+    local left = (tonumber(entry[2]) or 0) + asked.cap - time[1]
+    local ttl = math.min(asked.ttl, left)
+    -- XFetch (A. Vattani et al., Optimal Probabilistic Cache Stampede Prevention, 2015): the nearer the cap, the
+    -- likelier that the warmer is asked for a new plan, so that no asker has to wait for one.
+    if left < tonumber(entry[5] or 0) * -math.log(asked.random) then
+      redis.call('SADD', prefix .. 'refresh', string.sub(pointer, 66))
+    end
     redis.call('EXPIRE', key, math.max(ttl, 1))
     redis.call('EXPIRE', plan, math.max(ttl, 1))
   end
@@ -85,10 +91,12 @@ end
 
 local leased = redis.call('SET', prefix .. 'lease:' .. asked.template, asked.request, 'NX', 'PX', asked.lease) and 1 or 0
 local page = {}
-if asked.since < sequence then
-  local ids = redis.call('ZRANGEBYSCORE', prefix .. 'log', '(' .. asked.since, '+inf', 'WITHSCORES', 'LIMIT', 0, asked.page)
+if asked.page > 0 and asked.since < sequence then
+  local after = '(' .. asked.since
+  local ids = redis.call('ZRANGEBYSCORE', prefix .. 'log', after, '+inf', 'WITHSCORES', 'LIMIT', 0, asked.page)
   for i = 1, #ids, 2 do
-    page[#page + 1] = {ids[i], redis.call('HGET', prefix .. 'plan:' .. ids[i], 'entry'), tonumber(ids[i + 1])}
+    local kept = redis.call('HMGET', prefix .. 'plan:' .. ids[i], 'known', asked.vector)
+    page[#page + 1] = {ids[i], kept[1], kept[2], tonumber(ids[i + 1])}
   end
 end
 return {verdicts, false, leased, sequence, changed, page}

@@ -1,0 +1,26 @@
+-- A template takes over the plan of a near one: reply with that plan, point to it, give the lease back.
+-- ARGV[1] is JSON: prefix, template, id, pointer, ttl, margin, lease, request, day, shadow.
+-- Replies false when the plan is gone, or when feedback has made it stricter than `margin` allows.
+local asked = cjson.decode(ARGV[1])
+local prefix = asked.prefix
+local plan = prefix .. 'plan:' .. asked.id
+local kept = redis.call('HMGET', plan, 'entry', 'stricter', 'cost')
+if not kept[1] or asked.margin < tonumber(kept[2] or 0) then
+  return false
+end
+local ttl = redis.call('TTL', plan)
+redis.call('SET', prefix .. 'pointer:' .. asked.template, asked.pointer, 'EX', ttl > 0 and ttl or asked.ttl)
+redis.call('HINCRBY', plan, 'uses', 1)
+local stats = prefix .. 'stats:' .. asked.day
+redis.call('HINCRBY', stats, 'layer2', 1)
+if kept[3] then
+  redis.call('HINCRBYFLOAT', stats, 'saved_usd', kept[3])
+end
+if asked.shadow ~= '' then
+  redis.call('LPUSH', prefix .. 'shadow', asked.shadow)
+  redis.call('LTRIM', prefix .. 'shadow', 0, 999)
+end
+if asked.lease ~= '' and redis.call('GET', asked.lease) == asked.request then
+  redis.call('DEL', asked.lease)
+end
+return kept[1]
