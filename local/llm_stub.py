@@ -165,6 +165,7 @@ class LlmStub:
 class _Handler(BaseHTTPRequestHandler):
     owner: LlmStub
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, *_: object) -> None:
         pass
