@@ -1,4 +1,4 @@
-"""`make eval SUITE=paraphrases`: how many true paraphrases layer 2 finds, and how often it takes one question for another.
+"""`make eval SUITE=paraphrases`: how many true paraphrases layer 2 finds, and how many questions it takes for others.
 
 Each database is a catalog (`paraphrases/<name>.json`) and pairs of questions (`paraphrases/<name>.jsonl`) of a kind:
 
@@ -58,10 +58,12 @@ class Judged:
 
     @property
     def false(self) -> bool:
+        """What differs by its slots alone is right: each question binds its own values."""
         if not self.hit or self.pair.kind == "same":
             return False
-        known, asked = ([slot.value for slot in question.slots] for question in (self.pair.known, self.pair.asked))
-        return self.pair.kind != "value" or known == asked
+        known, asked = self.pair.known, self.pair.asked
+        bound = [slot.value for slot in known.slots] != [slot.value for slot in asked.slots]
+        return not (bound and (self.pair.kind == "value" or known.template == asked.template))
 
 
 def catalog_of(path: Path) -> Catalog:

@@ -2,6 +2,11 @@
 
 It abstains (`Unanswerable`) rather than guess: a wrong answer is worse than none. No network, no randomness, and no
 knowledge of any database but what the catalog says.
+
+    words      English: stems, synonyms, the words of an identifier       schema     a catalog as people speak of it
+    reading    what a question means, as data                             compose    a reading as SQL
+    cursor -> names -> nouns -> conditions -> measures -> parser          from words to a reading, each on the one before
+    explain    a reading in one sentence                                  suggest    questions that do work
 """
 
 from __future__ import annotations
@@ -11,22 +16,38 @@ from rowcall.errors import Unanswerable
 from rowcall.plan import Draft
 from rowcall.planners.grammar.compose import Composer, Unspeakable, text_of
 from rowcall.planners.grammar.cursor import Exhausted, Lost
+from rowcall.planners.grammar.explain import Explainer
 from rowcall.planners.grammar.parser import Parser
-from rowcall.planners.grammar.schema import Ambiguous, schema_of
-from rowcall.question import Question
+from rowcall.planners.grammar.schema import Ambiguous, Schema, schema_of
+from rowcall.planners.grammar.suggest import suggestions
+from rowcall.planners.grammar.words import tokens
+from rowcall.question import Question, read
+
+__all__ = ["plan"]
 
 
 def plan(question: Question, catalog: Catalog) -> Draft:
     """The draft that answers `question`, or `Unanswerable` with questions that this catalog can answer."""
     schema = schema_of(catalog)
     try:
-        reading = Parser(question, schema).read()
-        composer = Composer(schema, question.timezone)
-        tree = composer.query(reading)
+        return _draft(question, schema)
     except Lost as error:
-        raise Unanswerable(
-            f"I cannot tell what “{error}” means here." if str(error) else "I cannot read this question."
-        ) from None
-    except (Ambiguous, Exhausted, Unspeakable) as error:
-        raise Unanswerable(str(error) or "I cannot answer this question faithfully.") from None
-    return Draft(text_of(tree), "", tuple(dict.fromkeys(composer.constants)))
+        why = f"I cannot tell what “{error}” means here." if str(error) else "I cannot read this question."
+    except (Ambiguous, Unspeakable, Exhausted):
+        why = "I cannot tell for sure what is asked."
+
+    def works(text: str) -> bool:
+        try:
+            _draft(read(text, catalog, question.now, question.timezone), schema)
+        except (Lost, Ambiguous, Unspeakable, Exhausted):
+            return False
+        return True
+
+    raise Unanswerable(why, suggestions(tokens(question), schema, works))
+
+
+def _draft(question: Question, schema: Schema) -> Draft:
+    reading = Parser(question, schema).read()
+    composer = Composer(schema)
+    tree = composer.query(reading)
+    return Draft(text_of(tree), Explainer(schema).sentence(reading), tuple(dict.fromkeys(composer.constants)))

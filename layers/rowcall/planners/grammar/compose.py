@@ -55,11 +55,11 @@ class _Named(Postgres.Generator):
         return f":{expression.name}"
 
 
-def text_of(tree: exp.Expression) -> str:
+def text_of(tree: exp.Expr) -> str:
     return _Named(dialect="postgres").generate(tree)
 
 
-def _slot(name: str, type_: str = "") -> exp.Expression:
+def _slot(name: str, type_: str = "") -> exp.Expr:
     placeholder = exp.Placeholder(this=name)
     return exp.cast(placeholder, type_, dialect="postgres") if type_ else placeholder
 
@@ -74,8 +74,8 @@ class _Rows:
 
     def __post_init__(self) -> None:
         self.aliases: dict[tuple[str, Path], str] = {}
-        self.joins: list[tuple[Table, str, exp.Expression, bool]] = []
-        self.where: list[exp.Expression] = []
+        self.joins: list[tuple[Table, str, exp.Expr, bool]] = []
+        self.where: list[exp.Expr] = []
 
     def reach(self, path: Path, start: str = "", outer: bool = False) -> str:
         alias, done = start or self.root, ()
@@ -89,7 +89,7 @@ class _Rows:
             alias = self.aliases[name]
         return alias
 
-    def select(self, columns: Sequence[exp.Expression]) -> exp.Select:
+    def select(self, columns: Sequence[exp.Expr]) -> exp.Select:
         table = self.composer.schema.tables[self.table]
         query = exp.select(*columns).from_(_table(table, self.root))
         for joined, alias, on, outer in self.joins:
@@ -120,16 +120,15 @@ def _column(alias: str, name: str) -> exp.Column:
     return exp.Column(this=exp.to_identifier(name, quoted=_quoted(name)), table=exp.to_identifier(alias))
 
 
-def _on(step: Step, source: str, target: str) -> exp.Expression:
+def _on(step: Step, source: str, target: str) -> exp.Expr:
     return exp.and_(*(_column(source, a).eq(_column(target, b)) for a, b in step.on))
 
 
 class Composer:
     """Makes SQL for one question: hands out aliases, remembers the constants it wrote."""
 
-    def __init__(self, schema: Schema, timezone: str) -> None:
+    def __init__(self, schema: Schema) -> None:
         self.schema = schema
-        self.timezone = timezone
         self.constants: list[str] = []
         self._taken: set[str] = set()
 
@@ -144,7 +143,7 @@ class Composer:
 
     # -- conditions --------------------------------------------------------------------------------------------
 
-    def value(self, value: Value, field: Field | None = None) -> exp.Expression:
+    def value(self, value: Value, field: Field | None = None) -> exp.Expr:
         if value.slot is None:
             return self.constant(value.constant)
         if field is None or field.is_text:
@@ -157,13 +156,13 @@ class Composer:
             return _slot(f"s{value.slot}", field.column.type)
         return _slot(f"s{value.slot}", "numeric")
 
-    def constant(self, value: str | int | bool | None) -> exp.Expression:
+    def constant(self, value: str | int | bool | None) -> exp.Expr:
         if isinstance(value, bool):
             return exp.true() if value else exp.false()
         self.constants.append(str(value))
         return exp.Literal.number(value) if isinstance(value, int) else exp.Literal.string(str(value))
 
-    def condition(self, rows: _Rows, alias: str, one: Condition) -> exp.Expression:
+    def condition(self, rows: _Rows, alias: str, one: Condition) -> exp.Expr:
         if isinstance(one, Not):
             return exp.not_(exp.paren(self.condition(rows, alias, one.condition)))
         if isinstance(one, Either):
@@ -187,6 +186,8 @@ class Composer:
             empty = exp.Is(this=column, expression=exp.null())
             return exp.not_(empty) if one.known else empty
         if isinstance(one, Flag):
+            if one.place.field.column.type != "boolean":
+                return column.eq(self.constant(int(one.value)))
             return column if one.value else exp.not_(column)
         if isinstance(one, Like):
             return self.like(column, one)
@@ -194,7 +195,7 @@ class Composer:
             return self.within(column, one)
         return self.against(column, one)
 
-    def like(self, column: exp.Expression, one: Like) -> exp.Expression:
+    def like(self, column: exp.Expr, one: Like) -> exp.Expr:
         name = f"s{one.slot}"
         if one.how == "equals":
             if one.folded:
@@ -203,7 +204,7 @@ class Composer:
         kind = exp.ILike if one.folded else exp.Like
         return kind(this=column, expression=_slot(f"{name}_{one.how}"))
 
-    def within(self, column: exp.Expression, one: Within) -> exp.Expression:
+    def within(self, column: exp.Expr, one: Within) -> exp.Expr:
         field, name = one.place.field, f"s{one.slot}"
         if field.is_year and one.kind == "year":
             operator = {"in": "=", "before": "<", "after": ">", "since": ">=", "until": "<="}[one.relation]
@@ -222,22 +223,22 @@ class Composer:
             return exp.GTE(this=column, expression=end)
         return exp.LT(this=column, expression=end)
 
-    def _day(self, column: exp.Expression, type_: str) -> exp.Expression:
+    def _day(self, column: exp.Expr, type_: str) -> exp.Expr:
         if type_ == "date":
             return column
         return exp.cast(self._local_time(column, type_), "date", dialect="postgres")
 
-    def _local_time(self, column: exp.Expression, type_: str) -> exp.Expression:
+    def _local_time(self, column: exp.Expr, type_: str) -> exp.Expr:
         if type_ in _TIMES:
             return exp.AtTimeZone(this=column, zone=_slot("timezone"))
         return column
 
-    def against(self, column: exp.Expression, one: Against) -> exp.Expression:
+    def against(self, column: exp.Expr, one: Against) -> exp.Expr:
         inner = self.rows(one.things)
         measure = exp.func(one.function.upper(), _column(inner.root, one.place.field.name))
         return _COMPARE[one.operator](this=column, expression=exp.paren(inner.select([measure])))
 
-    def related(self, alias: str, one: Related) -> exp.Expression:
+    def related(self, alias: str, one: Related) -> exp.Expr:
         first, *rest = one.path
         inner = _Rows(self, self.alias(first.target), first.target)
         inner.where.append(_on(first, alias, inner.root))
@@ -245,7 +246,7 @@ class Composer:
         inner.where.extend(self.condition(inner, at, each) for each in one.things.where)
         if one.operator:
             key = self.schema.key(one.things.table)
-            counted: exp.Expression = exp.Count(this=exp.Star())
+            counted: exp.Expr = exp.Count(this=exp.Star())
             if any(not step.up for step in rest) and len(key) == 1:
                 counted = exp.Count(this=exp.Distinct(expressions=[_column(at, key[0])]))
             elif rest and any(step.up for step in rest):
@@ -266,14 +267,14 @@ class Composer:
 
     # -- numbers -----------------------------------------------------------------------------------------------
 
-    def measure(self, rows: _Rows, alias: str, one: Measure, spread: bool = False) -> exp.Expression:
+    def measure(self, rows: _Rows, alias: str, one: Measure, spread: bool = False) -> exp.Expr:
         """An aggregate over the rows at `alias`. `spread` says that the joins repeat them."""
         only = [self.condition(rows, alias, each) for each in one.only]
-        made: exp.Expression
+        made: exp.Expr
         if one.function == "count":
             if one.place is not None:
                 at = rows.reach(one.place.path, alias if alias != rows.root else "")
-                column: exp.Expression = _column(at, one.place.field.name)
+                column: exp.Expr = _column(at, one.place.field.name)
                 made = exp.Count(this=exp.Distinct(expressions=[column]) if one.distinct else column)
             elif spread:
                 key = self.schema.key(one.things.table)
@@ -287,7 +288,7 @@ class Composer:
             if any(not step.up for step in one.place.path):
                 raise Unspeakable
             at = rows.reach(one.place.path, alias if alias != rows.root else "")
-            inner: exp.Expression = _column(at, one.place.field.name)
+            inner: exp.Expr = _column(at, one.place.field.name)
             if one.times is not None:
                 inner = exp.Mul(this=inner, expression=_column(alias, one.times.name))
             if one.distinct:
@@ -304,7 +305,7 @@ class Composer:
             made = exp.Filter(this=made, expression=exp.Where(this=exp.and_(*only)))
         return made
 
-    def divide(self, above: exp.Expression, below: exp.Expression, percent: bool) -> exp.Expression:
+    def divide(self, above: exp.Expr, below: exp.Expr, percent: bool) -> exp.Expr:
         top = exp.cast(above, "double precision", dialect="postgres")
         self.constants.append("0")
         bottom = exp.func("NULLIF", below, exp.Literal.number(0))
@@ -332,10 +333,10 @@ class Composer:
             query = query.distinct()
         return self.ordered(query, rows, reading)
 
-    def named(self, columns: list[exp.Expression], shown: Sequence[Expression | Dimension]) -> list[exp.Expression]:
+    def named(self, columns: list[exp.Expr], shown: Sequence[Expression | Dimension]) -> list[exp.Expr]:
         """Two columns of one name would hide one another; a computed one has no name at all."""
         taken: set[str] = set()
-        found: list[exp.Expression] = []
+        found: list[exp.Expr] = []
         for column, one in zip(columns, shown, strict=True):
             plain = column.name if isinstance(column, exp.Column) else ""
             name = plain or self.title(one)
@@ -364,7 +365,7 @@ class Composer:
             return one.bucket.unit if one.bucket else one.place.field.name if one.place else "name"
         return one.field.name
 
-    def expression(self, rows: _Rows, one: Expression, alias: str = "", spread: bool = False) -> exp.Expression:
+    def expression(self, rows: _Rows, one: Expression, alias: str = "", spread: bool = False) -> exp.Expr:
         start = alias or rows.root
         if isinstance(one, Place):
             if any(not step.up for step in one.path):
@@ -401,7 +402,7 @@ class Composer:
         columns = [self.scalar(one) for one in reading.shown]
         return exp.select(*self.named(columns, reading.shown))
 
-    def scalar(self, one: Expression) -> exp.Expression:
+    def scalar(self, one: Expression) -> exp.Expr:
         if isinstance(one, Ratio):
             return self.divide(self.scalar(one.above), self.scalar(one.below), one.percent)
         if not isinstance(one, Measure):
@@ -421,8 +422,8 @@ class Composer:
         if reading.keep_empty and whole.things is not None and len(reading.dimensions) == 1:
             return self.kept(reading, things, whole)
         rows = self.rows(things)
-        groups: list[exp.Expression] = []
-        keys: list[list[exp.Expression]] = []
+        groups: list[exp.Expr] = []
+        keys: list[list[exp.Expr]] = []
         spread = False
         for one in reading.dimensions:
             columns, extra, repeats = self.dimension(rows, things, one)
@@ -432,7 +433,7 @@ class Composer:
         if spread:
             for measure in measures:
                 self.refuse_repeats(measure, reading)
-        shown: list[exp.Expression] = []
+        shown: list[exp.Expr] = []
         titles: list[Expression | Dimension] = []
         order = [one for one in reading.shown if not _measured(one)]
         if order:
@@ -479,9 +480,7 @@ class Composer:
         assert place is not None
         return place.path
 
-    def dimension(
-        self, rows: _Rows, things: Things, one: Dimension
-    ) -> tuple[list[exp.Expression], list[exp.Expression], bool]:
+    def dimension(self, rows: _Rows, things: Things, one: Dimension) -> tuple[list[exp.Expr], list[exp.Expr], bool]:
         """What a group is shown by, what else it is grouped by, and whether joins to it repeat rows."""
         path = self.dimension_path(things, one)
         repeats = any(not step.up for step in path)
@@ -508,9 +507,9 @@ class Composer:
         if not path:
             raise Unspeakable
         rows = self.rows(whole.things)
-        shown: list[exp.Expression] = [self.expression(rows, place) for place in whole.shown]
+        shown: list[exp.Expr] = [self.expression(rows, place) for place in whole.shown]
 
-        def inner(one: Expression) -> exp.Expression:
+        def inner(one: Expression) -> exp.Expr:
             if not isinstance(one, Measure):
                 raise Unspeakable
             first, *rest = path
@@ -530,7 +529,7 @@ class Composer:
             query = query.order_by(_direction(inner(each.by), each.descending))
         return self.limited(query, reading.limit)
 
-    def bucket(self, column: exp.Expression, one: Bucket) -> exp.Expression:
+    def bucket(self, column: exp.Expr, one: Bucket) -> exp.Expr:
         type_ = one.place.field.column.type
         if one.unit == "day":
             return self._day(column, type_)
@@ -569,12 +568,12 @@ def _local(one: Compare | Between | Within | Like | Known | Flag | Against) -> C
     return replace(one, place=Place(one.place.field))
 
 
-def _direction(column: exp.Expression, descending: bool) -> exp.Ordered:
+def _direction(column: exp.Expr, descending: bool) -> exp.Ordered:
     return exp.Ordered(this=column, desc=descending, nulls_first=False)
 
 
-def _unique(columns: Sequence[exp.Expression]) -> list[exp.Expression]:
-    found: list[exp.Expression] = []
+def _unique(columns: Sequence[exp.Expr]) -> list[exp.Expr]:
+    found: list[exp.Expr] = []
     for column in columns:
         if column not in found:
             found.append(column)

@@ -86,7 +86,7 @@ class Conditions(Nouns):
 
     def glue(self) -> bool:
         """Words that only hold the others together, and verbs that say no more than that things belong together."""
-        if self.take(*FILLERS):
+        if self.take(*FILLERS) or self.attempt(self.in_units):
             return True
         word = self.word()
         if word in BE or word in {
@@ -108,6 +108,14 @@ class Conditions(Nouns):
             self.at += 1
             return True
         return self.take_verb()
+
+    def in_units(self) -> bool | None:
+        """ "in square kilometers", "in people per square mile"."""
+        if not self.take("in") or self.stem() not in UNITS:
+            return None
+        while self.stem() in UNITS or self.word() == "per":
+            self.at += 1
+        return self.ended() or self.word() in {",", "and", "for", "by", "per"}
 
     def take_verb(self) -> bool:
         token = self.peek()
@@ -487,6 +495,8 @@ class Conditions(Nouns):
         self.skip_determiners()
         if not self.scope:
             return None
+        if preposition in {"with", "having", "has", "have"} and self.kind() == "text":
+            return self.attempt(self.text_in_column)
         named = False
         if self.take(*NAMED):
             meanings = [Mention(self.scope[-1].table, None, 1.0)]
@@ -533,6 +543,22 @@ class Conditions(Nouns):
             if len({id(one) for one in taken}) != 1:
                 return None
             self.either(taken[0], len(slots))
+        return True
+
+    def text_in_column(self) -> bool | None:
+        """ "with "Lamp" in its name"."""
+        slot = self.slot({"text"})
+        if slot is None or not self.take("in its", "in their", "in the", "as part of its", "in his", "in her"):
+            return None
+        word = self.word()
+        found = self.columns_here()
+        meanings = found[1] if found else []
+        if word in {"name", "names", "title"}:
+            meanings = [Mention(self.scope[-1].table, None, 1.0)]
+        if not meanings:
+            return None
+        self.at += found[0] if found else 1
+        self.text(slot, meanings, "contains", False)
         return True
 
     def text(self, slot: int, meanings: list[Mention], how: str, negated: bool) -> Things:

@@ -140,6 +140,9 @@ class Measures(Conditions):
         if known is not None and not things.where and (base is None or base.table == known.table):
             things = known
         place = self.resolve(numbers, things.table)
+        again = self.table()
+        if again is not None and again[1] == place.field.table and again[1] == things.table and not things.where:
+            self.at += again[0]  # "cost of round-trip fares"
         if function is None:
             if base is not None:
                 raise self.lost()  # a group has many of these, and no word says how to combine them
@@ -200,10 +203,14 @@ class Measures(Conditions):
             raise self.lost(f"{self.tokens[at].text} (counted by a column or by rows)")
         if things is not None:
             self.set_base(things)
-            return Measure("count", things)
+            return self.rows_of(things)
         found = self.columns_here()
         if found is None:
             return None
+        totals = [one for one in found[1] if one.field and one.field.is_number and one.field.words[0] == "total"]
+        if totals and not distinct and base is None:
+            self.at += found[0]
+            return self.aggregated(totals, base, "sum", None)
         self.at += found[0]
         of = base or self.of(found[1])
         place = self.resolve(found[1], of.table)
@@ -211,6 +218,11 @@ class Measures(Conditions):
             return None
         self.set_base(of)
         return Measure("count", of, place, distinct=True)
+
+    def rows_of(self, things: Things) -> Measure:
+        """How many there are: rows, or the sum of a column "count" where each row stands for that many."""
+        held = [one for one in self.schema.fields[things.table].values() if one.words == ("count",) and one.is_number]
+        return Measure("sum", things, Place(held[0])) if held else Measure("count", things)
 
     def _count_column(self, base: Things | None) -> Place | None:
         if base is None:
@@ -307,10 +319,7 @@ class Measures(Conditions):
         return things, None
 
     def ratio(self) -> Expression | None:
-        def of_columns() -> Expression | None:
-            return self._ratio_of_columns()
-
-        columns = self.attempt(of_columns)
+        columns = self.attempt(self._ratio_of_columns)
         if columns is not None:
             return columns
         above, _ = self.operand(("to", "out of", "over", "and"))
@@ -434,20 +443,24 @@ class Measures(Conditions):
 
     def hinted(self, one: Superlative, key: str) -> Place | None:
         """The column that a word such as "oldest" or "most expensive" orders by, in this table."""
+        meanings: list[Mention] = []
         for hint in one.hints:
             if hint == "{date}":
                 main = self.schema.main_date(key)
                 if main is not None:
                     return Place(main)
             elif not hint.startswith("{"):
-                meanings = [
+                meanings += [
                     each
                     for each in self.schema.lookup(tuple(stem(word) for word in hint.split()))
                     if each.field and each.table == key and each.field.is_number and not each.field.counts
                 ]
-                if meanings:
-                    return self.resolve(meanings, key)
-        return None
+        if not meanings:
+            return None
+        best = [one for one in meanings if one.weight >= max(each.weight for each in meanings) - 0.05]
+        if len({one.field for one in best}) != 1:
+            raise Lost("by what to rank")
+        return Place(best[0].field) if best[0].field else None
 
 
 def _column_of(one: Condition) -> object:

@@ -19,9 +19,15 @@ class Names(Cursor):
         self.schema = schema
         self.scope: list[Things] = []
         self.verb = ""
+        self._mentions: dict[int, list[tuple[int, list[Mention]]]] = {}
 
     def mentions(self) -> list[tuple[int, list[Mention]]]:
         """What the words here may name, the longest phrase first, as (how many words, meanings)."""
+        if self.at not in self._mentions:
+            self._mentions[self.at] = self._look_up()
+        return self._mentions[self.at]
+
+    def _look_up(self) -> list[tuple[int, list[Mention]]]:
         found = []
         words: list[str] = []
         for ahead in range(self.schema.longest):
@@ -34,6 +40,10 @@ class Names(Cursor):
                 found.append((len(words), meanings))
         if self.word(1) == "of" and self.stem() and self.stem(2):
             found += self._turned()
+        first, second = self.peek(), self.peek(1)
+        if first and second and first.slot is None and second.slot is None and second.text[0].isalpha():
+            joined = self.schema.lookup((stem(first.text + second.text),))  # "check-ins" are checkins
+            found += [(2, joined)] if joined else []
         return sorted(found, key=lambda one: -one[0])
 
     def _turned(self) -> list[tuple[int, list[Mention]]]:

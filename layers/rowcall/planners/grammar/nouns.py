@@ -105,6 +105,8 @@ class Nouns(Names):
             words = one.stems[1:] if one.words[0] in {"is", "has", "was", "can"} and len(one.words) > 1 else one.stems
             if words == (stemmed,):
                 return Place(one), True
+            if len(words) == 1 and any({stemmed, words[0]} == {stem(a), stem(b)} for a, b in ENGLISH["antonyms"]):
+                return Place(one), False
             for prefix in ("in", "un", "non", "dis"):
                 if word.startswith(prefix) and (stem(word.removeprefix(prefix)),) == words:
                     return Place(one), False

@@ -28,7 +28,7 @@ from rowcall.planners.grammar.reading import (
     Value,
 )
 from rowcall.planners.grammar.schema import Mention, Path, Schema
-from rowcall.planners.grammar.words import ENGLISH
+from rowcall.planners.grammar.words import ENGLISH, Token
 from rowcall.question import Question
 
 BUCKETS = {
@@ -86,6 +86,7 @@ class Parser(Measures):
         self.singular = False
         self.ranked = False
         self.keep_empty = False
+        self.explicit = False
 
     def read(self) -> Reading:
         self.main()
@@ -99,6 +100,9 @@ class Parser(Measures):
     def main(self) -> None:
         self.take("please", "can you", "could you")
         self.take("please")
+        self.each_last()
+        if self.take("how does the", "how do the", "how does", "how do"):
+            return self.varying()
         asked = self.take("how many", "count", *LISTING, *WHAT, "which", "what", "who")
         if asked in LISTING:
             self.take("me", "us")
@@ -116,6 +120,35 @@ class Parser(Measures):
                 raise self.lost("who")
             self.put("listed", asked in LISTING or not asked)
             self.asked_for()
+        self.modifiers()
+
+    def each_last(self) -> None:
+        """ "For each city, how many ..." asks the same as "how many ... for each city"."""
+        if not (self.word() in {"for", "in", "per"} and self.word(1) in {"each", "every"}):
+            return
+        commas = [at for at, token in enumerate(self.tokens) if token.text == ","]
+        ends = [at for at, token in enumerate(self.tokens) if token.text in END] or [len(self.tokens)]
+        if len(commas) == 1:
+            first, rest, after = self.tokens[: commas[0]], self.tokens[commas[0] + 1 : ends[0]], self.tokens[ends[0] :]
+            self.tokens = [*rest, *first, *after]
+
+    def varying(self) -> None:
+        """ "How does the average price vary by category?"."""
+        ends = [
+            at
+            for at, token in enumerate(self.tokens)
+            if token.lower in {"vary", "differ", "change", "compare", "varies", "differs"}
+        ]
+        if len(ends) != 1:
+            raise self.lost()
+        at = ends[0]
+        self.tokens = [token for index, token in enumerate(self.tokens) if index != at]
+        self._mentions.clear()
+        if self.tokens[at].lower in {"between", "among", "with", "over"}:
+            self.tokens[at] = Token("across", "across")
+        self.put("listed", True)
+        if not self.attempt(self.numbers):
+            raise self.lost()
         self.modifiers()
 
     def modifiers(self, until: Sequence[str] = ()) -> None:
@@ -139,7 +172,7 @@ class Parser(Measures):
         """Rows of a table, columns of it, or numbers."""
         self.skip_determiners()
         parsers: tuple[Callable[[], bool | None], ...] = (
-            self.numbers, self.groups, self.columns, self.rows,
+            self.for_each, self.numbers, self.groups, self.columns, self.rows,
         )  # fmt: skip
         for parse in parsers:
             if self.attempt(parse):
@@ -207,10 +240,51 @@ class Parser(Measures):
             self.drop(self.pending, top)
             self.add(self.shown, one)
         fields = [each for each in found[1] if each.field and not each.field.is_number and not each.field.is_date]
-        dimension = Dimension(place=self.resolve(fields, one.things.table))
+        place = self.attempt(lambda: self.resolve(fields, one.things.table)) or self.resolve(
+            fields, one.things.table, anywhere=True
+        )
+        if len(place.path) > 1 and any(not step.up for step in place.path):
+            return None
+        dimension = Dimension(place=place)
         self.add(self.dimensions, dimension)
         self.add(self.order, Order(one, descending))
         self.put("limit", limit or Value(constant=1))
+        return True
+
+    def for_each(self) -> bool | None:
+        """ "the name and average rating of each product": the things first, then what is said of them."""
+        start = self.at
+        places = [
+            at + 1
+            for at in range(self.at, len(self.tokens) - 1)
+            if self.tokens[at].lower in {"for", "of"} and self.tokens[at + 1].lower in {"each", "every"}
+        ]
+        if len(places) != 1 or any(token.text in END for token in self.tokens[start : places[0]]):
+            return None
+        self.at = places[0] + 1
+        things = self.things()
+        end = self.at
+        self.set_base(things)
+        self.at = start
+        measured = False
+        while self.at < places[0] - 1:
+            self.skip_determiners()
+            if self.word() in AGGREGATES or self.word() in {"number", "count"} or self.word() in ENGLISH["measures"]:
+                one = self.measure(things)
+                if not isinstance(one, Measure) or one.things is things:
+                    return None
+                self.add(self.shown, one)
+                measured = True
+            else:
+                column = self.one_column()
+                if column is None or column[2] not in {None, things.table}:
+                    return None
+                for place in self.named_columns(things, column[0], column[1]):
+                    self.add(self.shown, place)
+            self.take("and", ",", ", and", "and their", "and its")
+        if self.at != places[0] - 1 or not measured or not any(isinstance(one, Place) for one in self.shown):
+            return None
+        self.at = end
         return True
 
     def columns(self) -> bool | None:
@@ -317,14 +391,19 @@ class Parser(Measures):
             return True
         at = self.at
         self.take("are there", "there are", "is there", "exist")
-        self.take_verb()
+        acted = self.take_verb()
         word = self.take(*EACH)
         if not word:
-            self.at = at
+            self.at, acted = at, False
             word = self.take(*EACH)
+        if acted and word in {"by", "by the"}:
+            return None  # "earned by students" tells who, not by what to group
         if not word or not any(is_measure(one) for one in self.shown):
             return None
+        start = self.at
         self.dimension()
+        if word in {"by", "by the"} and self.dimensions[-1].things and self.plural(start) and not self.ended():
+            return None  # "orders by customers who ...": theirs, not for each of them
         while True:
             at = self.at
             if not self.take("and", ",", ", and", "and by", "and per", "and each", "and for each"):
@@ -374,6 +453,10 @@ class Parser(Measures):
 
     def group_by_named(self, things: Things, found: list[Mention]) -> bool:
         word = self.take("id", "ids", "name", "names", "code")
+        own_rows = [one for one in found if one.field is None and one.table == things.table and one.weight >= 0.9]
+        if own_rows and all(isinstance(one, Measure) and one.function != "count" for one in self.shown):
+            self.group_by_things(things, things, (), word)
+            return True
         tables = [one for one in found if one.field is None and one.table != things.table]
         fields = [one for one in found if one.field is not None]
         own = max((one.weight for one in fields if one.table == things.table), default=0.0)
@@ -436,12 +519,24 @@ class Parser(Measures):
         """Whether the words here say descending (true) or ascending (false)."""
         if self.take(*DOWN):
             return True
-        return False if self.take(*UP) else None
+        if self.take(*UP):
+            return False
+        superlatives = ENGLISH["superlatives"]
+        if (
+            self.word() == "from"
+            and self.word(1) in superlatives
+            and self.word(2) == "to"
+            and self.word(3) in superlatives
+        ):
+            self.at += 4
+            return bool(superlatives[self.word(-3)][0] == "desc")
+        return None
 
     def ordering(self) -> bool | None:
         self.take(",")
         self.take("and")
         self.take("with the results", "and the results")
+        self.put("explicit", True)
         if not self.take(
             "ordered", "sorted", "ranked", "order", "sort", "arranged", "ordering", "sort them", "order them"
         ):
@@ -474,6 +569,10 @@ class Parser(Measures):
             if self.attempt(lambda: self.order_by_dimension(dimension, before)):  # noqa: B023
                 return True
         known = [one for one in (*self.shown, *(order.by for order in self.order)) if is_measure(one)]
+        ranked = [order for order in self.order if isinstance(order.by, Place)]
+        if ranked and self.base is not None and not known and self.attempt(lambda: self.same_place(ranked[0])):
+            self.swap(self.order, [replace(self.order[0], descending=self.down(before))])
+            return True
         for one in known:
             if self.attempt(lambda: self.again(one)):  # type: ignore[arg-type]  # noqa: B023
                 descending = self.down(before)
@@ -511,6 +610,13 @@ class Parser(Measures):
             return True
         self.back(at, trail)
         return None
+
+    def same_place(self, order: Order) -> bool | None:
+        """Whether the words here name again the column that is ranked by already."""
+        one = self.measure(self.base)
+        if one == order.by and self.participle(1):
+            self.at += 1
+        return one == order.by
 
     def trailing(self) -> None:
         """ "they have published", "associated with each": words that only repeat the relation."""
@@ -652,6 +758,12 @@ class Parser(Measures):
         self.skip_determiners()
         if self.take("how many", "the number of", "number of", "total number of"):
             return self.also_counted(base)
+        if self.word() in AGGREGATES and self.word(-1) != "with" and self.word(-2) != "with":
+            measure = self.measure(base)
+            if not isinstance(measure, Measure) or measure.things is base:
+                return None
+            self.add(self.shown, measure)
+            return True
         found = self.columns_here()
         if found is None:
             return None
@@ -707,6 +819,9 @@ class Parser(Measures):
             "order results by", "sort results by", "sort by", "order by", "sort the list by", "order the results", "sort the results",
         ):  # fmt: skip
             self.take("by")
+            if self.order_by():
+                return
+        elif self.take("sort the", "order the", "sort", "order"):
             if self.order_by():
                 return
         elif self.take(*LISTING):
@@ -770,7 +885,7 @@ class Parser(Measures):
         ):
             return self.grouped(base, places, measures)
         if not measures and not ordered:
-            if self.ranked and self.limit is None and not self.shown and self.order and not self.listed:
+            if self.ranked and self.limit is None and not self.shown and not self.listed and not self.explicit:
                 raise Lost("how many of them")
             self.choose_columns(base)
             self.order_by_name(base)
@@ -839,7 +954,7 @@ class Parser(Measures):
             measures = [
                 order.by for order in self.order if not isinstance(order.by, Dimension) and is_measure(order.by)
             ]
-        if self.limit is None and not measures:
+        if self.limit is None and not places and not self.explicit and self.ranked:
             raise Lost("how many of them")
         of = [one for one in (*measures, *(order.by for order in self.order)) if isinstance(one, Measure)]
         if not of or any(one.things is base for one in of):

@@ -51,12 +51,15 @@ class Field:
 
     @property
     def is_flag(self) -> bool:
-        return self.column.type == "boolean"
+        """A yes or no; also where a database keeps it as 1 or 0 under a name such as `is_open`."""
+        return self.column.type == "boolean" or (
+            self.words[0] in {"is", "has"} and len(self.words) > 1 and self.column.type in NUMBERS[:3]
+        )
 
     @property
     def is_number(self) -> bool:
         """A quantity: a numeric column that is neither a key nor the number of a year."""
-        return self.column.type.startswith(NUMBERS) and not self.key and not self.is_year
+        return self.column.type.startswith(NUMBERS) and not self.key and not self.is_year and not self.is_flag
 
     @property
     def is_text(self) -> bool:
@@ -117,6 +120,7 @@ class Schema:
         self._table_words = self._read_tables()
         self.fields: dict[str, dict[str, Field]] = {key: self._read_fields(key) for key in self.tables}
         self.steps = self._read_steps()
+        self.tried: dict[str, bool] = {}  # suggestions, and whether they can be answered
         self._paths: dict[tuple[str, str], Path | None] = {}
 
     # -- words -------------------------------------------------------------------------------------------------
@@ -178,6 +182,7 @@ class Schema:
 
         for key, words in self._table_words.items():
             add(words, key, None, 1.0)
+            add(("".join(words),), key, None, 0.95)
             if len(words) > 1:
                 core = tuple(word for word in words if word not in _FILLERS)
                 add(core, key, None, 0.9)
@@ -188,6 +193,8 @@ class Schema:
             for field in self.fields[key].values():
                 for phrase, weight in self._phrases(field, words):
                     add(phrase, key, field, weight)
+                if 1 < len(field.words) < 4:
+                    add(("".join(field.words),), key, field, 0.9)
         return {phrase: list(mentions.values()) for phrase, mentions in found.items()}
 
     def _phrases(self, field: Field, table: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], float]]:
@@ -406,6 +413,8 @@ class Schema:
     def rivalled(self, path: Path) -> bool:
         """Whether another way, through other tables, is hardly longer."""
         between = {step.target for step in path[:-1]}
+        if len(path) == 2 and self.is_link(path[0].target):
+            return False  # a table that does nothing but relate these two
         cost = sum(self._price(step) for step in path)
         others = self._shortest(path[0].source, path[-1].target, between)
         return any(sum(self._price(step) for step in other) <= cost + 1.05 for other in others)

@@ -123,4 +123,15 @@ def tokens(question: Question) -> list[Token]:
         position = slot.span[1]
     words(text[position:])
     quotes = set("\"'“”‘’`")
-    return [token for token in found if token.text not in quotes]
+    return _codes([token for token in found if token.text not in quotes])
+
+
+def _codes(found: list[Token]) -> list[Token]:
+    """ "Chicago (ORD)" is one value, given twice: the code in brackets is the exact one."""
+    kept: list[Token] = []
+    at = 0
+    while at < len(found):
+        coded = [token.text if token.slot is None else "" for token in found[at : at + 4]] == ["", "(", "", ")"]
+        kept.append(found[at + 2] if coded else found[at])
+        at += 4 if coded else 1
+    return kept
