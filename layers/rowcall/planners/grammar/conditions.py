@@ -171,7 +171,7 @@ class Conditions(Nouns):
         return any(self.dates_named(things, stemmed) for things in self.scope)
 
     def dates_named(self, things: Things, stemmed: str) -> list[Field]:
-        dates = [one for one in self.schema.fields[things.table].values() if one.is_date]
+        dates = [one for one in self.schema.fields[things.table].values() if one.is_date or one.is_year]
         exact = [one for one in dates if stemmed in one.stems]
         return exact or [one for one in dates if synonyms(stemmed) & set(one.stems)]
 
@@ -180,14 +180,16 @@ class Conditions(Nouns):
         ranked: list[tuple[float, Things, Place]] = []
         for recency, things in enumerate(reversed(self.scope)):
             if verb:
-                named = self.dates_named(things, verb)
+                named = [one for one in self.dates_named(things, verb) if one.is_date or kind == "year"]
                 if len(named) > 1:
                     raise self.lost(verb)
                 ranked += [(2.0 - 0.3 * recency, things, Place(one)) for one in named]
                 continue
             years = [one for one in self.schema.fields[things.table].values() if one.is_year]
             main = self.schema.main_date(things.table)
-            happens = 0.4 * any(step.up for step in self.schema.steps[things.table])
+            # what refers to the others is what happened: "orders of customers in 2024"
+            others = {one.table for one in self.scope} - {things.table}
+            happens = 0.4 * sum(bool(self.up(things.table, other)) for other in others)
             if kind == "year" and len(years) == 1 and main is None:
                 ranked.append((1.0 - 0.3 * recency + happens, things, Place(years[0])))
             elif main is not None and not (kind == "year" and years):
@@ -276,6 +278,10 @@ class Conditions(Nouns):
         host = self.scope[-1]
         money = amount[1].slot is not None and self.question.slots[amount[1].slot].kind == "money"
         wanted = "price" if money or stem(self.verb) in {"cost", "price"} else ADJECTIVES.get(amount[3], "")
+        numbers = [one for one in self.schema.fields[host.table].values() if one.is_number and not one.counts]
+        if not wanted and len(numbers) == 1 and not amount[3].endswith("than"):
+            self.compare(Place(numbers[0]), amount, host)
+            return True
         if not wanted:
             return None
         fields = [

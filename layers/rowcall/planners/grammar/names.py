@@ -47,7 +47,9 @@ class Names(Cursor):
         return sorted(found, key=lambda one: -one[0])
 
     def _turned(self) -> list[tuple[int, list[Mention]]]:
-        """ "type of food" is a food type."""
+        """ "type of food" is a food type, but "names of depots" are theirs."""
+        if any(one.field is None and one.weight >= 0.9 for one in self.schema.lookup((self.stem(2),))):
+            return []
         for rest in ((self.stem(2), self.stem(3)), (self.stem(2),)):
             meanings = self.schema.lookup((*rest, self.stem())) if all(rest) else []
             fields = [one for one in meanings if one.field and one.weight >= 0.95 and len(one.field.words) > len(rest)]

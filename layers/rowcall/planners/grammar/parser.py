@@ -358,7 +358,7 @@ class Parser(Measures):
             self.at += table[0]
             self.take("'s")
             inner = self.columns_here()
-            own = [one for one in inner[1] if one.table == table[1]] if inner else []
+            own = [one for one in inner[1] if one.table == table[1]] if inner and not self.participle(inner[0]) else []
             word = self.word()
             plain = word in {"name", "names", "id", "ids"}
             if (own and inner and (inner[1][0].weight >= 0.7)) or plain:
