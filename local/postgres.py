@@ -26,7 +26,7 @@ from typing import IO, Any
 import pg8000.native
 import psutil
 
-from local.processes import STATE, Failed, Processes, free_port
+from local.processes import STATE, Child, Failed, Processes, free_port
 
 SQL = Path(__file__).with_name("sql")
 OWNER, READER = "rowcall_owner", "rowcall_reader"
@@ -55,22 +55,19 @@ class Postgres:
     def __init__(self, processes: Processes) -> None:
         self._processes = processes
         self._home, self._lock = _claim()
-        self._bin = _binaries()
-        self._data = self._home / "data"
-        self._stop_stale()
-        if not (self._home / "passwords").exists():
-            self._initialise()
-        self._passwords = dict(zip((OWNER, READER), (self._home / "passwords").read_text().split(), strict=True))
-        self.port = free_port()
-        settings = [part for name, value in CONFIG.items() for part in ("-c", f"{name}={value}")]
-        self._child = processes.start(
-            "postgres",
-            [self._bin / "postgres", "-D", self._data, "-p", str(self.port), *settings],
-            cwd=self._data,
-            user=NOBODY if AS_NOBODY else None,
-            stop=signal.SIGINT,
-        )
-        self._child.wait_until(self._ready)
+        try:
+            self._bin = _binaries()
+            self._data = self._home / "data"
+            self._stop_stale()
+            if not (self._home / "passwords").exists():
+                self._initialise()
+            passwords = (self._home / "passwords").read_text().split()
+            self._passwords = dict(zip((OWNER, READER), passwords, strict=True))
+            self.port = free_port()
+            self._child = self._start()
+        except BaseException:
+            self._lock.close()
+            raise
 
     def owner_url(self, database: str) -> str:
         return self._url(OWNER, database)
@@ -123,6 +120,18 @@ class Postgres:
     def stop(self) -> None:
         self._processes.stop(self._child)
         self._lock.close()
+
+    def _start(self) -> Child:
+        settings = [part for name, value in CONFIG.items() for part in ("-c", f"{name}={value}")]
+        child = self._processes.start(
+            "postgres",
+            [self._bin / "postgres", "-D", self._data, "-p", str(self.port), *settings],
+            cwd=self._data,
+            user=NOBODY if AS_NOBODY else None,
+            stop=signal.SIGINT,
+        )
+        child.wait_until(self._ready)
+        return child
 
     def _url(self, role: str, database: str) -> str:
         return f"postgresql://{role}:{self._passwords[role]}@127.0.0.1:{self.port}/{database}"

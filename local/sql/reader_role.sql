@@ -1,5 +1,5 @@
 -- The role that rowcall connects as: it may read the tables of schema public, and nothing else.
--- Run it in each database that is to be asked, as the owner of its tables (Postgres 14 or newer):
+-- Run it in each database that is to be asked, as an owner of its tables who may create roles (Postgres 14 or newer):
 --   psql "$OWNER_URL" -v reader_password='…' -f reader_role.sql
 \set ON_ERROR_STOP on
 \set QUIET on
@@ -7,8 +7,7 @@
 SELECT 'CREATE ROLE rowcall_reader'
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rowcall_reader') \gexec
 
-ALTER ROLE rowcall_reader WITH LOGIN PASSWORD :'reader_password'
-    NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT;
+ALTER ROLE rowcall_reader WITH LOGIN NOINHERIT PASSWORD :'reader_password';
 
 -- The limits live on the role because a pooler such as RDS Proxy pins a session that sets them itself.
 ALTER ROLE rowcall_reader SET default_transaction_read_only = on;

@@ -54,7 +54,7 @@ def start_elsewhere() -> Iterator[Start]:
         process = subprocess.Popen(
             [sys.executable, "-c", ELSEWHERE, "aws" if aws else "", str(clusters)],
             cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
