@@ -43,7 +43,8 @@ class Authority:
             names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(host))])
         except ValueError:
             names = x509.SubjectAlternativeName([x509.DNSName(host)])
-        certificate = self._sign(x509.Name([]), key, names)
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "database")])
+        certificate = self._sign(subject, key, names)
         file = self._folder / f"{host}.pem"
         file.write_bytes(
             key.private_bytes(
@@ -157,6 +158,7 @@ def test_an_end_of_our_authority_is_trusted(
 
 def test_a_cancellation_goes_by_tls(postgres: Postgres, name: str, end: TlsEnd, authority: Authority) -> None:
     with closing(Database(url(postgres, name, end.port), ca_file=str(authority.file))) as database:
+        database.ping(soon())
         with pytest.raises(Problem, match="deadline_exceeded"):
             database.query("SELECT pg_sleep(100)", (), soon(0.3))
         assert end.connections == 2

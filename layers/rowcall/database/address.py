@@ -9,6 +9,7 @@ import socket
 import ssl
 import time
 from dataclasses import dataclass
+from io import BufferedReader
 from ipaddress import ip_address
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -29,6 +30,19 @@ UNACKNOWLEDGED_SECONDS = 3
 """So long the peer's kernel may stay silent: a connection that was forgotten while a Lambda slept is then replaced."""
 
 
+class Stream:
+    """Buffers what is read and nothing that is written, so that nothing unsent outlives its socket."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        incoming = BufferedReader(socket.SocketIO(connected, "r"))
+        self.read = incoming.read
+        self.read1 = incoming.read1
+        self.write = connected.sendall
+
+    def flush(self) -> None:
+        """There is nothing to flush."""
+
+
 class TimedSocket(socket.socket):
     """Every wait on it ends at `deadline`, in however small pieces the peer sends."""
 
@@ -38,6 +52,9 @@ class TimedSocket(socket.socket):
         """Let the next wait end at `deadline`; raises `TimeoutError` when that has passed."""
         self.settimeout(seconds_left(self.deadline))
 
+    def makefile(self, *_: Any, **__: Any) -> Any:
+        return Stream(self)
+
     def recv_into(self, *args: Any) -> int:
         self.arm()
         return super().recv_into(*args)
@@ -45,6 +62,10 @@ class TimedSocket(socket.socket):
     def send(self, *args: Any) -> int:
         self.arm()
         return super().send(*args)
+
+    def sendall(self, *args: Any) -> None:
+        self.arm()
+        super().sendall(*args)
 
 
 class TimedTlsSocket(TimedSocket, ssl.SSLSocket):
@@ -169,6 +190,8 @@ def _tls(host: str, mode: str, ca_file: str, setting: str) -> ssl.SSLContext | N
         context = ssl.create_default_context(cafile=ca_file if ca_file != "system" else None)
     except OSError:
         raise InvalidSettings("DATABASE_CA_FILE: is not a readable PEM file of certificates") from None
+    # Chain and name are verified as libpq does; the formalities that Python 3.13 adds fail many private authorities.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.sslsocket_class = TimedTlsSocket
     return context
 

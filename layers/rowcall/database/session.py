@@ -113,7 +113,6 @@ class Session(CoreConnection):  # type: ignore[misc]
         if connected is not None:
             with connected, suppress(OSError):
                 connected.deadline = Deadline.after(CANCEL_SECONDS)
-                connected.arm()
                 connected.sendall(_TERMINATE)
 
     def handle_messages(self, context: Context) -> None:
@@ -162,7 +161,6 @@ class Session(CoreConnection):  # type: ignore[misc]
 
     def _send(self, message: bytes) -> None:
         self._transaction_status = None
-        self._usock.arm()
         self._usock.sendall(message)
 
     def _cancel(self) -> None:
