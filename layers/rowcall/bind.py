@@ -120,7 +120,10 @@ def _entity(parameter: Parameter, slot: Slot, catalog: Catalog) -> str:
         if column is None:
             raise DoesNotFit(f"{parameter.column} is not there any more")
         if value not in column.values:
-            raise DoesNotFit(f"{parameter.column} has no such value")
+            spellings = [other for other in column.values if other.casefold() == value.casefold()]
+            if len(spellings) != 1:
+                raise DoesNotFit(f"{parameter.column} has no such value")
+            return spellings[0]
     return value
 
 

@@ -6,6 +6,7 @@ look at what a draft means, only at what it can do; and never let a draft throug
 
     reading     text to a tree of allowed parts          rules      the name and sentence of every rule
     naming      every table and column to the catalog    allowed    nodes, functions, types, operators
+                (with the help of tables and outputs)
     work        how much the query can make
     parameters  placeholders to $1..$n, with types       proof      may the plan serve the whole template?
     writing     the tree back to text
@@ -52,9 +53,11 @@ def check(draft: Draft, question: Question, catalog: Catalog) -> Plan:
 
 
 def _check(draft: Draft, question: Question, catalog: Catalog) -> Plan:
-    tree = reading.read(draft.sql, {column.type for _, column in catalog.columns()})
+    types = {column.type for _, column in catalog.columns()}
+    tree = reading.read(draft.sql, types)
     evidence = Evidence(tree)
     named = naming.resolve(tree, catalog)
+    reading.admit(named.tree, types)  # resolving names makes new parts
     work.check(named)
     parameters = Parameters(named, question).replace_all()
     sql = writing.write(named.tree)

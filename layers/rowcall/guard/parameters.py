@@ -23,6 +23,8 @@ _NUMERIC: dict[Kind, str] = {
     "money": "numeric",
     "percent": "numeric",
 }
+REQUEST = ("timezone", "today")
+"""Values of the request and not of a slot: they may stand as often as they like."""
 PATTERNS = ("contains", "prefix", "suffix")
 
 _OF_CATALOG = {
@@ -39,7 +41,7 @@ _OF_CATALOG = {
 
 def read_placeholder(name: str, question: Question) -> tuple[int | None, Part, Slot | None]:
     """What `:name` stands for; refuses what the question does not have."""
-    if name in ("timezone", "today"):
+    if name in REQUEST:
         return None, cast("Part", name), None
     match = _SLOT.fullmatch(name)
     if not match or int(match[1]) >= len(question.slots):

@@ -20,7 +20,7 @@ from decimal import Decimal, InvalidOperation
 
 from sqlglot import exp
 
-from rowcall.guard.parameters import read_placeholder
+from rowcall.guard.parameters import REQUEST, read_placeholder
 from rowcall.plan import Parameter
 from rowcall.question import Period, Question, Slot
 
@@ -44,7 +44,7 @@ class Evidence:
 
     def is_templated(self, question: Question, declared: Iterable[str], parameters: Sequence[Parameter]) -> bool:
         return (
-            all(times == 1 for times in self.placeholders.values())
+            all(times == 1 or name in REQUEST for name, times in self.placeholders.items())
             and self._uses_every_slot(question)
             and self._declares_constants(set(map(_canonical, declared)))
             and not self._keeps_a_value(question)

@@ -53,9 +53,14 @@ def read(sql: str, column_types: Collection[str] = ()) -> exp.Query:
         _rewrite(node)
     if not isinstance(tree, QUERIES):
         raise unsafe("read_only", f"This is {_name(tree)}.")
+    admit(tree, column_types)
+    return cast("exp.Query", tree)
+
+
+def admit(tree: exp.Expr, column_types: Collection[str]) -> None:
+    """Refuses every part that is not known to be harmless."""
     for node in tree.walk():
         _admit(node, column_types)
-    return cast("exp.Query", tree)
 
 
 class _Reader(PostgresParser):

@@ -18,10 +18,14 @@ from rowcall.guard.rules import unsafe
 
 MAX_SOURCES = 24
 """Tables, subqueries and functions in the FROM of one query."""
+MAX_DEPTH = 12
+"""Queries inside of queries."""
 MAX_SCANS = 100
 """Tables read in all, a CTE counted each time that it is read."""
 MAX_PRODUCT = 1_000_000
 """Rows that sources without a condition between them may multiply to."""
+MAX_FACTOR = 10
+"""What a table of any size may be multiplied by: a few constants, the other side of a comparison."""
 MAX_COMPARED = 1_000_000_000
 """The same where the condition is not an equality, so that every pair is looked at."""
 UNKNOWN_ROWS = 1_000
@@ -38,11 +42,21 @@ def check(named: Named) -> None:
     for scope, sources in named.levels:
         if len(sources) > MAX_SOURCES:
             raise unsafe("too_long", "It joins too many tables.")
+        if _depth(scope) > MAX_DEPTH:
+            raise unsafe("too_long", "It is nested too deeply.")
         sizes.of(scope)
     if sizes.scans(named.levels[-1][0]) > MAX_SCANS:
         raise unsafe("work", "It reads its own parts again and again.")
     for node in named.tree.walk():
         _check_node(node)
+
+
+def _depth(scope: Scope | None) -> int:
+    depth = 0
+    while scope is not None:
+        depth += not scope.is_set_operation
+        scope = scope.parent
+    return depth
 
 
 # Rows --------------------------------------------------------------------------------------------------------
@@ -117,9 +131,10 @@ class _Sizes:
             compared.join(group)
         product = math.prod(max(rows[alias] for alias in group) for group in equal)
         apart = math.prod(max(rows[alias] for alias in group) for group in compared)
-        if apart > MAX_PRODUCT and len(list(compared)) > 1:
+        biggest = max(rows.values())
+        if apart > max(MAX_PRODUCT, MAX_FACTOR * biggest):
             raise unsafe("cartesian", f"{', '.join(sorted(sources))} are not.")
-        if product > MAX_COMPARED and len(list(equal)) > 1:
+        if product > max(MAX_COMPARED, MAX_FACTOR * biggest):
             raise unsafe("cartesian", f"{', '.join(sorted(sources))} are compared pair by pair.")
         return product
 

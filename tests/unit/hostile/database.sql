@@ -1,4 +1,4 @@
--- What the guard's own suites are about. A comment "hidden" keeps a table or a column out of the catalog.
+-- What the guard's own suites are about. Hidden are users.password_hash, products.cost, crm."Accounts".secret, secret_audit.
 CREATE TYPE order_status AS ENUM ('pending', 'paid', 'shipped', 'cancelled');
 CREATE TABLE users (
     id integer PRIMARY KEY,
@@ -10,13 +10,13 @@ CREATE TABLE users (
     born date,
     active boolean NOT NULL,
     created_at timestamp with time zone NOT NULL,
-    password_hash text -- hidden
+    password_hash text
 );
 CREATE TABLE products (
     id integer PRIMARY KEY,
     name text NOT NULL,
     price numeric(10, 2) NOT NULL,
-    cost numeric(10, 2), -- hidden
+    cost numeric(10, 2),
     tags text[] NOT NULL,
     attributes jsonb NOT NULL
 );
@@ -37,14 +37,14 @@ CREATE TABLE order_items (
     unit_price numeric(10, 2) NOT NULL,
     PRIMARY KEY (order_id, product_id)
 );
-CREATE TABLE secret_audit (id integer, note text); -- hidden
+CREATE TABLE secret_audit (id integer, note text);
 CREATE SCHEMA crm;
 CREATE TABLE crm."Accounts" (
     "Id" integer PRIMARY KEY,
     "Full Name" text,
     "order" integer,
     "group" text,
-    secret text -- hidden
+    secret text
 );
 INSERT INTO users
 SELECT n, 'User ' || chr(64 + n), CASE WHEN n % 4 > 0 THEN 'u' || n || '@example.com' END,
