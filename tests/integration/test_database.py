@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -248,12 +250,16 @@ def test_a_transaction_each_and_a_connection_for_each_thread(postgres: Postgres,
 
 
 def test_a_thread_takes_its_connection_with_it(postgres: Postgres, name: str) -> None:
-    database = Database(postgres.owner_url(name))
-    thread = threading.Thread(target=database.ping, args=(soon(),))
-    thread.start()
-    thread.join()
-    wait_for_no_sessions(postgres, name)
-    database.close()
+    gc.collect()
+    gc.disable()
+    try:
+        with closing(Database(postgres.owner_url(name))) as database:
+            thread = threading.Thread(target=database.ping, args=(soon(),))
+            thread.start()
+            thread.join()
+            wait_for_no_sessions(postgres, name)
+    finally:
+        gc.enable()
 
 
 def test_bytes_that_are_not_utf_8_are_an_error_of_the_statement(postgres: Postgres) -> None:

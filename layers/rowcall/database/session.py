@@ -55,6 +55,8 @@ def encode(statement: str, values: Sequence[object]) -> bytes:
 class Session(CoreConnection):  # type: ignore[misc]
     """A connection. Where `usable` is false, something may be left unread on it: never use it again."""
 
+    message_types: dict[bytes, Any]
+
     def __init__(self, address: Address, deadline: Deadline) -> None:
         self.usable = False
         self._usock: Any = None
@@ -76,6 +78,8 @@ class Session(CoreConnection):  # type: ignore[misc]
             connected.close()
             raise
         self.pg_types = _Converters(CONVERTERS)
+        # Functions in place of bound methods: without that cycle a thread's end ends its connection at once.
+        self.message_types = {code: handle.__func__ for code, handle in self.message_types.items()}
         self.usable = True
 
     def __del__(self) -> None:
@@ -127,7 +131,7 @@ class Session(CoreConnection):  # type: ignore[misc]
                     raise InterfaceError("not a message of Postgres's")
                 if end > len(unread):
                     break
-                handlers[code](bytes(unread[at + 5 : end]), context)
+                handlers[code](self, bytes(unread[at + 5 : end]), context)
                 at = end
                 if code == READY:
                     del unread[:at]
