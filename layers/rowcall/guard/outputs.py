@@ -46,7 +46,7 @@ def hide_names(tree: exp.Query) -> Hidden:
             while isinstance(query, exp.Subquery):
                 query = query.this
             for clause in (query.args.get("order"), query.args.get("distinct")):
-                if clause is not None:
+                if isinstance(clause, exp.Expr):
                     hidden += _hide(clause, (exp.Ordered, exp.Tuple), query)
     return hidden
 
