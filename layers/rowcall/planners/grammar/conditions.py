@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from rowcall.planners.grammar.cursor import Lost
 from rowcall.planners.grammar.nouns import NAMED, Nouns
 from rowcall.planners.grammar.reading import (
     Against,
@@ -21,7 +22,7 @@ from rowcall.planners.grammar.reading import (
     Value,
     Within,
 )
-from rowcall.planners.grammar.schema import Field, Mention, Path
+from rowcall.planners.grammar.schema import Ambiguous, Field, Mention, Path
 from rowcall.planners.grammar.words import ENGLISH, stem, stems, synonyms
 
 UNITS = stems("units")
@@ -368,9 +369,17 @@ class Conditions(Nouns):
                 ]
                 if len(places) == 1 and host is self.scope[0] and len(places[0].path) == 1:
                     self.at += length
-                    self.add(host.where, Flag(places[0], not negated))
+                    self.of_one_row(host, Flag(Place(places[0].field), not negated), places[0].path)
                     return True
         return None
+
+    def of_one_row(self, host: Things, one: Flag, path: Path) -> None:
+        """ "with a project and an exam": one row of the other table has both, not one of them each."""
+        for known in host.where:
+            if isinstance(known, Related) and known.path == path and not known.negated and not known.operator:
+                self.add(known.things.where, one)
+                return
+        self.add(host.where, Related(path, Things(one.place.field.table, [one])))
 
     def flag_after(self) -> bool | None:
         """ "that are active", "who are not verified", "is open"."""
@@ -418,7 +427,12 @@ class Conditions(Nouns):
         for recency, host in enumerate(reversed(self.scope)):
             if host.table == things.table:
                 continue
-            path = self.route(host.table, things.table)
+            try:
+                path = self.route(host.table, things.table)
+            except (Lost, Ambiguous):
+                if best is None:
+                    raise
+                continue
             if path and (best is None or len(path) + 0.8 * recency < best[0]):
                 best = (len(path) + 0.8 * recency, host, path)
         if best is None or len(best[2]) > 4:
@@ -602,6 +616,8 @@ class Conditions(Nouns):
             pass
         negated = negated or preposition.startswith("outside")
         self.skip_determiners()
+        if self.scope and self.kind() == "text":
+            return self.attempt(self.text_before_noun)
         if not self.scope or self.kind() != "entity":
             return None
         slots: list[int] = []
@@ -630,6 +646,16 @@ class Conditions(Nouns):
             if several and "or" not in joined:
                 raise self.lost()
             self.either(host, len(slots))
+        return True
+
+    def text_before_noun(self) -> bool | None:
+        """ "in the "Physics" department"."""
+        slot = self.slot({"text"})
+        found = self.mentions()
+        if slot is None or not found or self.plural(self.at + found[0][0] - 1):
+            return None
+        self.at += found[0][0]
+        self.text(slot, found[0][1], "equals", False)
         return True
 
     def dated_next(self) -> bool | None:

@@ -79,6 +79,10 @@ class Measures(Conditions):
         if self.take(*COUNTING):
             return self.counting(base)
         function = AGGREGATES.get(self.word())
+        exact = self.columns_here()
+        own = [one for one in exact[1] if base is not None and one.table == base.table] if exact else []
+        if function and exact and exact[0] > 1 and own and own[0].weight >= 0.95:
+            function = None  # "minimum order value" is a column's own name
         if function:
             self.at += 1
             self.take("of")

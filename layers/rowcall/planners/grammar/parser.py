@@ -16,6 +16,7 @@ from rowcall.planners.grammar.nouns import Superlative
 from rowcall.planners.grammar.reading import (
     Bucket,
     Dimension,
+    Either,
     Expression,
     Function,
     Measure,
@@ -158,6 +159,8 @@ class Parser(Measures):
         )  # fmt: skip
         while not self.ended():
             at = self.at
+            if self.word() == "or" and self.attempt(lambda: self.either_way(handlers)):
+                continue
             if until and self.take(*until):
                 self.at = at
                 return
@@ -165,6 +168,28 @@ class Parser(Measures):
                 continue
             self.at = max(self.at, self.furthest)
             raise self.lost()
+
+    def either_way(self, handlers: Sequence[Callable[[], bool | None]]) -> bool | None:
+        """ "that serve Italian food or are in Rome": the one condition so far, or the next."""
+        self.at += 1
+        hosts = [things for things in self.scope if things.where]
+        if len(hosts) != 1 or len(hosts[0].where) != 1:
+            return None
+        where, scopes = hosts[0].where, len(self.scope)
+        first = where[0]
+        inner = list(first.things.where) if isinstance(first, Related) else []
+        for handler in handlers:
+            if self.attempt(handler):
+                break
+        else:
+            return None
+        if isinstance(first, Related) and len(where) == 1 and len(first.things.where) == len(inner) + 1 == 2:
+            self.swap(first.things.where, [Either(tuple(first.things.where))])
+            return True
+        if len(where) != 2 or len(self.scope) != scopes:
+            return None
+        self.swap(where, [Either(tuple(where))])
+        return True
 
     # -- what is asked for -------------------------------------------------------------------------------------
 
@@ -231,6 +256,8 @@ class Parser(Measures):
             one = self.measure(None)
         elif self.take("with the lowest", "with the smallest", "has the lowest", "has the smallest"):
             one, descending = self.measure(None), False
+        elif top is None and singular and self.take("has the", "had the"):
+            return self.column_of_first(found[1])
         else:
             return None
         limit = top.limit if top else None
@@ -249,6 +276,18 @@ class Parser(Measures):
         self.add(self.dimensions, dimension)
         self.add(self.order, Order(one, descending))
         self.put("limit", limit or Value(constant=1))
+        return True
+
+    def column_of_first(self, meanings: list[Mention]) -> bool | None:
+        """ "which city has the oldest museum": a column of the one row that comes first."""
+        if not self.superlative():
+            return None
+        things = self.things()
+        if self.plural(self.noun):
+            return None
+        self.set_base(things)
+        self.add(self.shown, self.resolve(meanings, things.table))
+        self.put("singular", True)
         return True
 
     def for_each(self) -> bool | None:
@@ -436,6 +475,14 @@ class Parser(Measures):
             self.at += 1
             self.group_by(bucket)
             return True
+        named = self.table()
+        if named is not None and not self.plural(self.at + named[0] - 1):
+            # "each business category" is a category
+            at = self.at
+            self.at += named[0]
+            following = self.table()
+            if following is None or following[2] < 0.9 or not self.path(named[1], following[1]):
+                self.at = at
         for length, found in self.mentions():
             at = self.at
             self.at += length
@@ -550,6 +597,9 @@ class Parser(Measures):
         """A direction without a column: of what is ranked or measured already, or of the names."""
         alphabetical = "alphabetical" in f"{self.word(-1)} {self.word(-2)}"
         measures = [one for one in self.shown if is_measure(one)]
+        hinted = [one for one in self.pending if one.hints]
+        if hinted and not self.order and not alphabetical:
+            return True if hinted[0].descending == descending else None
         if self.order and not alphabetical:
             self.swap(self.order, [replace(self.order[0], descending=descending), *self.order[1:]])
             return True
@@ -832,8 +882,10 @@ class Parser(Measures):
 
     def shown_instead(self) -> bool | None:
         """ "Give the name and the number of orders.": exactly these, where the names are among them."""
-        base = self.dimensions[0].things if self.dimensions else self.base
-        if base is None or self.dimensions:
+        if self.dimensions:
+            return self.shown_already()
+        base = self.base
+        if base is None:
             return None
         places: list[Place] = []
         while not self.ended():
@@ -861,6 +913,33 @@ class Parser(Measures):
         measures = [one for one in self.shown if is_measure(one)]
         self.swap(self.shown, [*places, *measures])
         return True
+
+    def shown_already(self) -> bool | None:
+        """ "Give the names of the journals and the number of articles.": the groups and the number, as they are."""
+        of = self.dimensions[0].things
+        measures = [one for one in self.shown if isinstance(one, Measure | Ratio) and is_measure(one)]
+        if of is None or len(self.dimensions) != 1 or len(measures) != 1:
+            return None
+        named = False
+        while not self.ended():
+            self.skip_determiners()
+            self.take("both", "corresponding", "respective")
+            if not self.attempt(lambda: self.again(measures[0])):
+                one = self.one_column()
+                if one is None or one[2] not in {None, of.table}:
+                    return None
+                places = self.named_columns(of, one[0], one[1])
+                if not all(place in self.dimensions[0].shown for place in places):
+                    return None
+                named = True
+                if self.take("of the", "of"):
+                    table = self.table()
+                    if table is None or table[1] != of.table:
+                        return None
+                    self.at += table[0]
+            if not self.take(", and", ",", "and their", "and its", "and"):
+                break
+        return (named and self.ended()) or None
 
     # -- the result --------------------------------------------------------------------------------------------
 

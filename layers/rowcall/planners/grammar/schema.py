@@ -251,9 +251,11 @@ class Schema:
             return min(table.unique, key=len)
         own = {"".join(self._table_words[table.key]), table.name.casefold()}
         own |= {stem(word) for word in own} | {word.removesuffix("s") for word in own}
-        own.add(stem(self._table_words[table.key][-1]))
-        own.add(self._table_words[table.key][-1])
-        initials = {table.name[:1].casefold()}
+        words = self._table_words[table.key]
+        last = words[-1]
+        if not any(others[-1:] == (last,) and key != table.key for key, others in self._table_words.items()):
+            own |= {last, stem(last), last.removesuffix("s")}
+        initials = {"".join(word[0] for word in words)}
         flat = {column.name: column.name.casefold().replace("_", "") for column in table.columns}
         for suffix in ("id", "code", "key", "name"):
             for name, run in flat.items():
