@@ -53,12 +53,16 @@ def is_plural(word: str) -> bool:
 
 def is_participle(word: str) -> bool:
     """Whether the word can say what was done: "ordered", "bought"."""
+    word = word.partition(" ")[0]
     return (len(word) > 4 and word.endswith("ed") and not word.endswith("eed")) or word in _participles()
 
 
 def identifier(name: str) -> tuple[str, ...]:
-    """The words of a name: `customerAddress` and `customer_address` are customer, address."""
-    return tuple(part.casefold() for part in _CAMEL.split(name) if part)
+    """The words of a name: `customerAddress` and `customer_address` are customer, address; a unit is left out."""
+    words = [part.casefold() for part in _CAMEL.split(name) if part]
+    while len(words) > 1 and words[-1] in english()["units"]:
+        words.pop()
+    return tuple(words)
 
 
 class Sense(NamedTuple):
@@ -106,22 +110,32 @@ def fold_set(name: str) -> frozenset[str]:
 class Vocabulary:
     """The names of one catalog, folded; and which words are one on it.
 
-    Two synonyms that the catalog both uses are two things there: a group of synonyms of which the catalog has more
-    than one is not folded at all.
+    Two synonyms that the catalog both uses are two things there, so a group of synonyms of which it has more than one
+    is not folded at all. Nor is one whose only word here stands behind another in a name: a "blood type" is no kind.
     """
 
     def __init__(self, catalog: Catalog) -> None:
-        names = [identifier(table.name) for table in catalog.tables.values()]
+        tables = [identifier(table.name) for table in catalog.tables.values()]
         columns = [identifier(column.name) for _, column in catalog.columns()]
-        self.words = frozenset(fold(word) for name in (*names, *columns) for word in name)
-        self.tables = frozenset(self.concept(fold(name[-1])) for name in names if name)
-        self.columns = frozenset(self.concept(fold(name[-1])) for name in columns if name)
+        names = {tuple(map(fold, name)) for name in (*tables, *columns) if name}
+        self.columns = frozenset(name[0] for name in columns if len(name) == 1)
+        self.written = frozenset(word for name in (*tables, *columns) for word in name)
+        self.words = frozenset(word for name in names for word in name)
+        self._plain = frozenset(name[0] for name in names)
+        self._names = names
+        self._table_names = {tuple(map(fold, name)) for name in tables if name}
+        self.tables = frozenset(
+            {self.concept(name[-1]) for name in self._table_names} | set(map(self.name, self._table_names))
+        )
+        self._summed = frozenset(
+            self.name(tuple(map(fold, identifier(table.name))))
+            for table in catalog.tables.values()
+            if any(not fold_set("amounts").isdisjoint(map(fold, identifier(column.name))) for column in table.columns)
+        )
+        self._known = frozenset(map(self.concept, self.words)) | frozenset(map(self.name, names))
         self.phrases: dict[str, list[tuple[str, ...]]] = {}
-        for name in {tuple(map(fold, name)) for name in (*names, *columns) if len(name) > 1}:
+        for name in sorted(filter(_is_phrase, names), key=len, reverse=True):
             self.phrases.setdefault(name[0], []).append(name)
-        for phrases in self.phrases.values():
-            phrases.sort(key=len, reverse=True)
-        self._table_phrases = frozenset("_".join(map(fold, name)) for name in names)
         self.meanings: dict[str, Any] = {}
 
     @cached_property
@@ -129,11 +143,26 @@ class Vocabulary:
         """Whether something goes from one to another here, so that "from" says more than "of"."""
         return not self.words.isdisjoint(fold_set("directional"))
 
+    @cached_property
+    def price(self) -> str:
+        """What money is compared with where nothing else is named; empty where that is not plain."""
+        price, cost = self.concept_of("price"), self.concept_of("cost")
+        return price if price == cost else ""
+
     def is_table(self, concept: str) -> bool:
-        return concept in self.tables or concept in self._table_phrases
+        return concept in self.tables
+
+    def is_counted(self, concept: str) -> bool:
+        """Whether a total of these things can only be their number."""
+        return concept in self.tables and concept not in self._summed
 
     def is_name(self, concept: str) -> bool:
-        return concept in self.columns or "_" in concept or self.is_table(concept)
+        return concept in self._known
+
+    def concept_of(self, words: str) -> str:
+        """The concept of a word or phrase as it is written."""
+        folded = [fold(word) for word in words.split()]
+        return self.concept(folded[0]) if len(folded) == 1 else "_".join(folded)
 
     def concept(self, folded: str) -> str:
         """The one word that stands for `folded` and its synonyms on this catalog."""
@@ -141,9 +170,25 @@ class Vocabulary:
         if group is None:
             return folded
         here = [word for word in group if word in self.words]
-        if len(here) > 1:
-            return folded
-        return here[0] if here else group[0]
+        if not here:
+            return group[0]
+        return here[0] if len(here) == 1 and here[0] in self._plain else folded
+
+    def name(self, name: tuple[str, ...]) -> str:
+        """The concept of a name of several words: its last word, where no other name has that and none but the
+        name's owner can be meant; else all of them."""
+        last = name[-1]
+        others = [other for other in self._names if other != name and last in other and fold("id") not in other]
+        if len(name) == 1:
+            return self.concept(last)
+        particular = last in fold_set("generic") or not fold_set("particular").isdisjoint(name[:-1])
+        return "_".join(name) if others or particular else last
+
+    def measure(self, name: str) -> str:
+        """What an adjective measures: the one column that is named by `name` or a synonym, if there is just one."""
+        group = _groups().get(fold(name), (fold(name),))
+        columns = [one for one in self._names - self._table_names if not set(group).isdisjoint(one)]
+        return self.name(columns[0]) if len(columns) == 1 else self.concept_of(name)
 
 
 def vocabulary(catalog: Catalog) -> Vocabulary:
@@ -152,6 +197,11 @@ def vocabulary(catalog: Catalog) -> Vocabulary:
     if kept is None:
         kept = catalog.__dict__["_sameness_vocabulary"] = Vocabulary(catalog)
     return kept
+
+
+def _is_phrase(name: tuple[str, ...]) -> bool:
+    """Whether a question would name it as it stands: "order date", but not "spent on"."""
+    return len(name) > 1 and name[-1] not in word_set("particles")
 
 
 @cache

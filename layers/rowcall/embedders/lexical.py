@@ -16,7 +16,7 @@ from itertools import pairwise
 from struct import Struct
 
 from rowcall.cache import words
-from rowcall.cache.meaning import raw_words
+from rowcall.cache.tokens import raw_words
 from rowcall.deadline import Deadline
 from rowcall.embedders import Embedded
 from rowcall.embedders.vectors import Vector
