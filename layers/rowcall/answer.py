@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from rowcall import admission, bind, question
+from rowcall import admission, bind, question, usage
 from rowcall.cache.plans import Scope
 from rowcall.database.connection import StatementFailed
 from rowcall.errors import Problem, Unanswerable
@@ -121,7 +121,15 @@ def _answer(
             params, found = run_new(plan, asked, catalog, services, limit, deadline)
     with trace.step("redis"):
         theirs, seconds = scope(principal, catalog), trace.seconds["plan"]
-        kept = services.plans.remember(theirs, asked, plan, recalled.lease, deadline, seconds=seconds)
+        kept = services.plans.remember(
+            theirs,
+            asked,
+            plan,
+            recalled.lease,
+            deadline,
+            counters=list(usage.counters(principal).values()),
+            seconds=seconds,
+        )
     planned = replace(recalled, known=None, match=None, degraded=recalled.degraded or not kept)
     return tell(ask, plan, params, found, limit, planned)
 
@@ -146,7 +154,8 @@ def explain(
     else:
         with services.plans.holding(recalled.lease, deadline):
             plan = make_plan(asked, principal, catalog, recalled.lease, services, limit, deadline)
-        services.plans.remember(theirs, asked, plan, recalled.lease, deadline)
+        counters = list(usage.counters(principal).values())
+        services.plans.remember(theirs, asked, plan, recalled.lease, deadline, counters=counters)
     params = bind.values(plan, asked, catalog, limit + 1)
     try:
         return plan, params, recalled.layer, services.database.explain(plan.sql, params, deadline)
@@ -187,20 +196,20 @@ def recall(
 
     Raises `rate_limited`, and `unanswerable` when that was found within the last minute.
     """
-    theirs = scope(principal, catalog)
+    theirs, counters = scope(principal, catalog), list(usage.counters(principal).values())
     with trace.step("redis"):
-        recalled = services.plans.recall(theirs, asked, deadline, limits=limits, fresh=ask.fresh)
+        recalled = services.plans.recall(theirs, asked, deadline, limits=limits, counters=counters, fresh=ask.fresh)
         trace.verdicts = recalled.verdicts
         admission.require(recalled.verdicts)
         while recalled.someone_plans:
             time.sleep(deadline.left(random.uniform(*POLL_SECONDS)))  # noqa: S311
-            recalled = services.plans.recall(theirs, asked, deadline, waited=True)
+            recalled = services.plans.recall(theirs, asked, deadline, counters=counters, waited=True)
     if recalled.refusal:
         raise recalled.refusal
     if recalled.known or ask.fresh:
         return recalled
     with trace.step("semantic"):
-        return services.plans.resemble(theirs, asked, catalog, recalled, deadline)
+        return services.plans.resemble(theirs, asked, catalog, recalled, deadline, counters=counters)
 
 
 def make_plan(

@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import sha1, sha256
+from hashlib import sha1
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from rowcall import telemetry
 from rowcall.cache.store import Script, StoreUnavailable
 from rowcall.errors import Problem
 from rowcall.pricing import NANO, Tokens, dollars
+from rowcall.usage import COUNTER_SECONDS, counters, digest
 
 if TYPE_CHECKING:
     from rowcall.auth import Principal
@@ -35,7 +36,6 @@ BREAKER_SECONDS = 30.0
 PROBE_SECONDS = 15.0
 BREAKER_MEMORY_SECONDS = 600.0
 ACCOUNT_SECONDS = 70 * 86400
-USAGE_SECONDS = 400 * 86400
 SETTLED_SECONDS = 86400
 HOLD_MARGIN_SECONDS = 30.0
 MOST_UNSETTLED = 1000
@@ -151,7 +151,7 @@ class Ledger:
                 "memory": int(BREAKER_MEMORY_SECONDS * 1000),
             },
             "ttl": ACCOUNT_SECONDS,
-            "usage_ttl": USAGE_SECONDS,
+            "usage_ttl": COUNTER_SECONDS,
             "settled_ttl": SETTLED_SECONDS,
         }
         try:
@@ -182,13 +182,13 @@ class Ledger:
             "nano": call.nano,
             "provider": call.provider,
             "ok": call.ok,
-            "usage": usage_keys(principal),
+            "usage": list(counters(principal).values()),
             "fields": {f"{name}|{call.provider}|{call.model}": count for name, count in counts.items() if count},
         }
 
     def _accounts(self, principal: Principal) -> list[dict[str, Any]]:
         month = datetime.now(UTC).strftime("%Y%m")
-        payers = {"tenant": _digest(principal.tenant), "user": _digest(principal.tenant, principal.user)}
+        payers = {"tenant": digest(principal.tenant), "user": digest(principal.tenant, principal.user)}
         return [
             {"key": f"rowcall:budget:{name}:{payers[name]}:{month}", "limit": limit}
             for name, limit in self._limits.items()
@@ -240,13 +240,6 @@ class LocalBreaker:
                 self._states[call.provider] = failures, time.monotonic() + BREAKER_SECONDS
 
 
-def usage_keys(principal: Principal, day: str = "") -> list[str]:
-    """Where a day's usage is counted: for the user, for the tenant, and for all."""
-    day = day or datetime.now(UTC).strftime("%Y%m%d")
-    user, tenant = _digest(principal.tenant, principal.user), _digest(principal.tenant)
-    return [f"rowcall:usage:{who}:{day}" for who in (f"user:{user}", f"tenant:{tenant}", "all")]
-
-
 def next_month(now: datetime) -> datetime:
     first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     return first.replace(year=now.year + now.month // 12, month=now.month % 12 + 1)
@@ -254,8 +247,3 @@ def next_month(now: datetime) -> datetime:
 
 def nano(usd: Any) -> int:
     return int(usd * NANO)
-
-
-def _digest(*parts: str) -> str:
-    """No name of a tenant or a user is kept in Redis."""
-    return sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()[:32]

@@ -29,6 +29,7 @@ from rowcall.deadline import Deadline
 from rowcall.errors import Unanswerable
 from rowcall.plan import Parameter, Plan
 from rowcall.question import Question
+from rowcall.usage import COUNTER_SECONDS
 
 if TYPE_CHECKING:
     from rowcall.cache.semantic import Semantic
@@ -42,7 +43,6 @@ ADOPT = script("adopt")
 
 MEMORY_ENTRIES = 512
 REFUSAL_SECONDS = 60
-STATS_SECONDS = 40 * 86400
 MISSED_SECONDS = 15 * 86400
 CATCH_UP_SECONDS = 1.0
 CHANGED_ENTRIES = 256
@@ -164,12 +164,14 @@ class Plans:
         deadline: Deadline,
         *,
         limits: Sequence[Limit] = (),
+        counters: Sequence[str] = (),
         fresh: bool = False,
         waited: bool = False,
     ) -> Recalled:
         """Admission and layer 1 in one request: the plan of the template, or of this very question.
 
-        `waited` marks a further look while someone else plans, which is not counted again.
+        `counters` are hashes that count questions and hits beside the scope's own. `waited` marks a further look
+        while someone else plans, which is not counted again.
         """
         request = secrets.token_hex(8)
         template, exact = template_key(question), exact_key(question)
@@ -184,8 +186,8 @@ class Plans:
             "exact": exact,
             "fresh": fresh,
             "waited": waited,
-            "day": _today(),
-            "stats_ttl": STATS_SECONDS,
+            "counters": _counters(scope, counters),
+            "counters_ttl": COUNTER_SECONDS,
             "ttl": self._ttl,
             "cap": self._cap,
             "lease": int(LEASE_SECONDS * 1000),
@@ -220,7 +222,14 @@ class Plans:
         return Recalled(verdicts=told)
 
     def resemble(
-        self, scope: Scope, question: Question, catalog: Catalog, missed: Recalled, deadline: Deadline
+        self,
+        scope: Scope,
+        question: Question,
+        catalog: Catalog,
+        missed: Recalled,
+        deadline: Deadline,
+        *,
+        counters: Sequence[str] = (),
     ) -> Recalled:
         """Layer 2, after a miss: the plan of the nearest template that means the same; this one then points to it."""
         if missed.degraded:
@@ -232,7 +241,7 @@ class Plans:
         match = self._semantic.find(scope.key, question, catalog, deadline)
         if not isinstance(match, Match):
             return replace(missed, near_miss=match)
-        known = self._adopt(scope, question, match, missed.lease, deadline)
+        known = self._adopt(scope, question, match, missed.lease, deadline, counters)
         if known is None:
             self._semantic.remove(scope.key, [match.id], deadline)
             return missed
@@ -246,6 +255,7 @@ class Plans:
         lease: Lease | None,
         deadline: Deadline,
         *,
+        counters: Sequence[str] = (),
         seconds: float = 0.0,
     ) -> bool:
         """Keep `plan`, which took `seconds` to make, for the question's template, or only for its exact values.
@@ -269,7 +279,7 @@ class Plans:
             "question": question.text,
             "missed": f"{_prefix(scope.key)}missed:{_week()}",
             "missed_ttl": MISSED_SECONDS,
-            "day": _today(),
+            "counters": _counters(scope, counters),
             "log_size": LOG_ENTRIES,
         }
         return self._write(scope, key, asked, lease, deadline)
@@ -396,14 +406,20 @@ class Plans:
                 self._semantic.advance(scope.key, sequence)
 
     def _adopt(
-        self, scope: Scope, question: Question, match: Match, lease: Lease | None, deadline: Deadline
+        self,
+        scope: Scope,
+        question: Question,
+        match: Match,
+        lease: Lease | None,
+        deadline: Deadline,
+        counters: Sequence[str],
     ) -> Known | None:
         shadowed = random.random() < self._shadow_rate  # noqa: S311
         asked = self._pointing(scope, template_key(question), "p" + match.id, lease) | {
             "id": match.id,
             "ttl": self._ttl,
             "margin": match.margin,
-            "day": _today(),
+            "counters": _counters(scope, counters),
             "shadow": json.dumps([question.text, question.timezone, match.id]) if shadowed else "",
         }
         try:
@@ -484,8 +500,8 @@ def _place(scope: Scope, name: str) -> str:
     return f"{scope.key}:{name}"
 
 
-def _today() -> str:
-    return datetime.now(UTC).strftime("%Y%m%d")
+def _counters(scope: Scope, others: Sequence[str]) -> list[str]:
+    return [f"{_prefix(scope.key)}stats:{datetime.now(UTC):%Y%m%d}", *others]
 
 
 def _week() -> str:

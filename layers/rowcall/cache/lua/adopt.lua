@@ -1,5 +1,5 @@
 -- A template takes over the plan of a near one: reply with that plan, point to it, give the lease back.
--- ARGV[1] is JSON: prefix, template, id, pointer, ttl, margin, lease, request, day, shadow.
+-- ARGV[1] is JSON: prefix, template, id, pointer, ttl, margin, lease, request, counters, shadow.
 -- Replies false when the plan is gone, or when feedback has made it stricter than `margin` allows.
 local asked = cjson.decode(ARGV[1])
 local prefix = asked.prefix
@@ -11,10 +11,11 @@ end
 local ttl = redis.call('TTL', plan)
 redis.call('SET', prefix .. 'pointer:' .. asked.template, asked.pointer, 'EX', ttl > 0 and ttl or asked.ttl)
 redis.call('HINCRBY', plan, 'uses', 1)
-local stats = prefix .. 'stats:' .. asked.day
-redis.call('HINCRBY', stats, 'layer2', 1)
-if kept[3] then
-  redis.call('HINCRBYFLOAT', stats, 'saved_usd', kept[3])
+for _, counter in ipairs(asked.counters) do
+  redis.call('HINCRBY', counter, 'layer2', 1)
+  if tonumber(kept[3] or 0) > 0 then
+    redis.call('HINCRBYFLOAT', counter, 'saved_usd', kept[3])
+  end
 end
 if asked.shadow ~= '' then
   redis.call('LPUSH', prefix .. 'shadow', asked.shadow)

@@ -35,10 +35,11 @@ if not asked.prefix then
 end
 
 local prefix = asked.prefix
-local stats = prefix .. 'stats:' .. asked.day
 if not asked.waited then
-  redis.call('HINCRBY', stats, 'asked', 1)
-  redis.call('EXPIRE', stats, asked.stats_ttl)
+  for _, counter in ipairs(asked.counters) do
+    redis.call('HINCRBY', counter, 'asked', 1)
+    redis.call('EXPIRE', counter, asked.counters_ttl)
+  end
 end
 
 local function find(template)
@@ -56,9 +57,11 @@ local function find(template)
     redis.call('DEL', key)
     return false
   end
-  redis.call('HINCRBY', stats, 'layer1', 1)
-  if entry[4] then
-    redis.call('HINCRBYFLOAT', stats, 'saved_usd', entry[4])
+  for _, counter in ipairs(asked.counters) do
+    redis.call('HINCRBY', counter, 'layer1', 1)
+    if tonumber(entry[4] or 0) > 0 then
+      redis.call('HINCRBYFLOAT', counter, 'saved_usd', entry[4])
+    end
   end
   redis.call('HSET', plan, 'used', time[1])
   if not entry[3] then

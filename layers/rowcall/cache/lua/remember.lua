@@ -1,6 +1,6 @@
 -- Keep a plan or a refusal, log the change, and give the lease back if it is still ours.
 -- ARGV[1] is JSON: prefix, template, pointer, ttl, lease, request; with a plan also id, fields (of its hash), log_size,
--- scope, day, question, missed (its key) and missed_ttl.
+-- scope, counters, question, missed (its key) and missed_ttl.
 local asked = cjson.decode(ARGV[1])
 local prefix = asked.prefix
 local now = tonumber(redis.call('TIME')[1])
@@ -20,7 +20,9 @@ if asked.id then
   redis.call('ZREMRANGEBYRANK', prefix .. 'log', 0, -asked.log_size - 1)
   redis.call('SREM', prefix .. 'refresh', asked.id)
   redis.call('SADD', 'rowcall:scopes', asked.scope)
-  redis.call('HINCRBY', prefix .. 'stats:' .. asked.day, 'layer3', 1)
+  for _, counter in ipairs(asked.counters) do
+    redis.call('HINCRBY', counter, 'layer3', 1)
+  end
   redis.call('ZINCRBY', asked.missed, 1, asked.question)
   redis.call('ZREMRANGEBYRANK', asked.missed, 0, -1001)
   redis.call('EXPIRE', asked.missed, asked.missed_ttl)
