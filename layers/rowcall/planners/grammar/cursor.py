@@ -6,6 +6,7 @@ Whatever a branch changes is on a trail; nothing of a failed one is left. Knows 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from rowcall.planners.grammar.schema import Ambiguous
@@ -17,6 +18,19 @@ Result = TypeVar("Result")
 DETERMINERS = frozenset("the a an all any our their its his her these those this some such only just".split())
 MOST_LOOKS = 200_000
 END = frozenset({"?", ".", "!", ";"})
+
+
+_Parts = tuple[tuple[int, str], ...]
+
+
+@lru_cache(512)
+def _by_first_word(phrases: tuple[str, ...]) -> dict[str, list[tuple[str, _Parts]]]:
+    """Phrases by their first word, the longest first, each with its other words and where they stand."""
+    found: dict[str, list[tuple[str, _Parts]]] = {}
+    for phrase in sorted(phrases, key=lambda one: -len(one.split())):
+        first, *rest = phrase.split()
+        found.setdefault(first, []).append((phrase, tuple(enumerate(rest, start=1))))
+    return found
 
 
 class Lost(Exception):
@@ -94,13 +108,11 @@ class Cursor:
 
     def take(self, *phrases: str) -> str:
         """Move past the longest of these phrases that stands here, and say which it was."""
-        best = ""
-        for phrase in phrases:
-            parts = phrase.split()
-            if len(parts) > len(best.split()) and all(self.word(at) == part for at, part in enumerate(parts)):
-                best = phrase
-        self.at += len(best.split())
-        return best
+        for phrase, parts in _by_first_word(phrases).get(self.word(), ()):
+            if all(self.word(at) == part for at, part in parts):
+                self.at += 1 + len(parts)
+                return phrase
+        return ""
 
     def kind(self, ahead: int = 0) -> str:
         token = self.peek(ahead)

@@ -117,6 +117,9 @@ class Schema:
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
         self.tables: dict[str, Table] = dict(catalog.tables)
+        self._keys: dict[str, tuple[str, ...]] = {}
+        self._links: dict[str, bool] = {}
+        self._looked_up: dict[tuple[str, ...], list[Mention]] = {}
         self._table_words = self._read_tables()
         self.fields: dict[str, dict[str, Field]] = {key: self._read_fields(key) for key in self.tables}
         self.steps = self._read_steps()
@@ -228,6 +231,13 @@ class Schema:
 
     def lookup(self, stems: tuple[str, ...]) -> list[Mention]:
         """What these words may name, best first; synonyms count for less than the words themselves."""
+        if stems not in self._looked_up:
+            if len(self._looked_up) > 10_000:
+                self._looked_up.clear()
+            self._looked_up[stems] = self._look_up(stems)
+        return self._looked_up[stems]
+
+    def _look_up(self, stems: tuple[str, ...]) -> list[Mention]:
         found = {(one.table, one.field): one for one in self._vocabulary.get(stems, [])}
         for position, word in enumerate(stems):
             for other in synonyms(word):
@@ -271,24 +281,23 @@ class Schema:
     @cached_property
     def _lone_identifiers(self) -> dict[str, str]:
         """A table without a key, whose one identifying column no other table owns: that column serves as its key."""
-        owned = {self.key(key) for key in self.tables if self._own_key(key)}
+        owned = {self.key(key) for key in self.tables if self.key(key)}
         found = {}
         for key, fields in self.fields.items():
-            if not self._own_key(key):
+            if not self.key(key):
                 candidates = [f.name for f in fields.values() if f.words[-1] in {"id", "code", "name", "key"}]
                 if len(candidates) == 1 and tuple(candidates) not in owned:
                     found[key] = candidates[0]
         return found
 
-    def _own_key(self, key: str) -> tuple[str, ...]:
-        table = self.tables[key]
-        names = [column.name for column in table.columns]
-        shared = os.path.commonprefix(names) if len(names) > 2 else ""
-        return self._key_columns(table, shared)
-
     def key(self, key: str) -> tuple[str, ...]:
         """The columns that tell the rows of a table apart, declared or inferred; may be empty."""
-        return self._own_key(key)
+        if key not in self._keys:
+            table = self.tables[key]
+            names = [column.name for column in table.columns]
+            shared = os.path.commonprefix(names) if len(names) > 2 else ""
+            self._keys[key] = self._key_columns(table, shared)
+        return self._keys[key]
 
     def names(self, key: str) -> tuple[Field, ...]:
         """The columns by which people call a row of this table: its name or title, else its key."""
@@ -408,6 +417,11 @@ class Schema:
 
     def is_link(self, key: str) -> bool:
         """A table that only relates others: nothing but references, or nearly so."""
+        if key not in self._links:
+            self._links[key] = self._only_relates(key)
+        return self._links[key]
+
+    def _only_relates(self, key: str) -> bool:
         refs = {a for step in self.steps[key] if step.up for a, _ in step.on}
         others = [f for f in self.fields[key].values() if f.name not in refs and not (f.key and len(refs) > 1)]
         return len({step.target for step in self.steps[key] if step.up}) >= 2 and not others
