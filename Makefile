@@ -101,6 +101,16 @@ build: .aws-sam/build/$(ARCH)-$(PYTHON_VERSION).built ## build for Lambda: ARCH=
 lambda: $(VENV)/local $(SAM) ## run what was built under Lambda's emulator: make lambda EVENT=events/api.query.json
 	@$(BIN)/python -m local.emulator $(EVENT)
 
+ARGS ?= start-api --warm-containers LAZY
+
+.PHONY: sam-local
+sam-local: $(VENV)/local $(SAM) ## the same under Docker: ARGS="invoke ApiFunction --event events/api.query.json"
+	@$(BIN)/python -m local.sam $(ARGS)
+
+.PHONY: bench
+bench: $(VENV)/local $(SAM) ## measure: cold starts, what is deployed
+	@$(BIN)/python -m benchmarks.run
+
 .PHONY: deploy
 deploy: $(SAM) ## build, and put it on AWS: STAGE=dev, staging or prod
 	@$(MAKE) build ARCH=arm64 PYTHON_VERSION=3.13

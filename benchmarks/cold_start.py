@@ -15,7 +15,7 @@ from statistics import median
 from typing import Any
 
 from local.emulator import BUILDS, Built, Emulator, Function, built
-from local.processes import ROOT
+from local.processes import ROOT, Failed
 from local.stack import Stack
 
 EVENTS = ROOT / "events"
@@ -45,8 +45,8 @@ def measure(stack: Stack, times: int = 15) -> ColdStart:
         for function, event in ((bare, health), (ours, question)):
             with Emulator(artifacts, function, stack.environ, stack.processes) as emulator:
                 done = emulator.invoke(event)
-            assert done.init_ms, done.log
-            assert done.response["statusCode"] == 200, done.response
+            if done.init_ms is None or done.response.get("statusCode") != 200:
+                raise Failed(f"{function.name} did not answer: {done.response}\n{done.log}")
             found[function.name].append((done.init_ms, done.init_ms + done.duration_ms))
     medians = {name: [median(values) for values in zip(*pairs, strict=True)] for name, pairs in found.items()}
     return ColdStart(

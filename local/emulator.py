@@ -86,10 +86,12 @@ class Invocation:
 @cache
 def built() -> Built:
     """Build for this machine what changed: for Lambda's Python if it is here, else for the running one."""
-    architecture = _architecture()
-    with suppress(Failed):
-        return _built(architecture, LAMBDA_PYTHON, _python(LAMBDA_PYTHON))
-    return _built(architecture, RUNNING_PYTHON, _python(RUNNING_PYTHON))
+    if platform.system() != "Linux":
+        raise Failed("Lambda's runtime emulator is a Linux program. Where Docker is: make sam-local")
+    for version in (LAMBDA_PYTHON, RUNNING_PYTHON):
+        if python := _make("-f", "build.mk", "compiler", f"PYTHON_VERSION={version}").strip():
+            return _built(version, Path(python))
+    raise Failed(f"There is neither python{LAMBDA_PYTHON} nor python{RUNNING_PYTHON} here.")
 
 
 class Emulator:
@@ -100,9 +102,8 @@ class Emulator:
         port = free_port()
         self._url = f"http://127.0.0.1:{port}{INVOKE}"
         program = next(
-            ROOT.glob(f".venv-sam/lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-{_architecture()}")
+            ROOT.glob(f".venv-sam/lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-{architecture()}")
         )
-        passed = {name.upper() for name in Settings.model_fields}
         self._child = processes.start(
             f"emulator-{port}",
             [
@@ -126,7 +127,7 @@ class Emulator:
                 "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
                 "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
                 "AWS_LAMBDA_LOG_STREAM_NAME": "local",
-                **{name: value for name, value in environ.items() if name in passed or name.startswith("AWS_")},
+                **function_environ(environ),
             },
             cwd=function.code,
         )
@@ -162,26 +163,29 @@ class Emulator:
         self._processes.stop(self._child)
 
 
-def _architecture() -> str:
-    if platform.system() != "Linux":
-        raise Failed("Lambda's runtime emulator is a Linux program. Use Docker: see sam local in the README.")
-    return {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
+def architecture() -> str:
+    """This machine's, as Lambda calls it."""
+    return "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 
 
-def _python(version: str) -> Path:
-    found = _make("-f", "build.mk", "compiler", f"PYTHON_VERSION={version}").strip()
-    if not found:
-        raise Failed(f"There is no python{version} here.")
-    return Path(found)
+def function_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """What of `environ` a function gets: settings, and what leads to AWS."""
+    settings = {name.upper() for name in Settings.model_fields}
+    return {name: value for name, value in environ.items() if name in settings or name.startswith("AWS_")}
 
 
-def _built(architecture: str, version: str, python: Path) -> Built:
-    which = f"{architecture}-{version}"
-    folder, runtime = BUILDS / "emulated", BUILDS / "runtime" / which
+def build(*targets: str) -> None:
+    """Make `targets` below `.aws-sam`, one process at a time."""
     BUILDS.mkdir(exist_ok=True)
-    with (BUILDS / "emulated.lock").open("w") as lock:
+    with (BUILDS / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        _make(*(str(path.relative_to(ROOT)) for path in (folder / f"{which}.built", runtime)))
+        _make(*(f"{BUILDS.name}/{target}" for target in targets))
+
+
+def _built(version: str, python: Path) -> Built:
+    which = f"{architecture()}-{version}"
+    folder, runtime = BUILDS / "emulated", BUILDS / "runtime" / which
+    build(f"emulated/{which}.built", f"runtime/{which}")
     template = yaml.safe_load((folder / "template.yaml").read_text())
     resources, defaults = template["Resources"], template["Globals"]["Function"]
     functions = []
