@@ -55,8 +55,9 @@ def check(draft: Draft, question: Question, catalog: Catalog) -> Plan:
 def _check(draft: Draft, question: Question, catalog: Catalog) -> Plan:
     types = {column.type for _, column in catalog.columns()}
     tree = reading.read(draft.sql, types)
-    evidence = Evidence(tree)
-    named = naming.resolve(tree, catalog)
+    parts = reading.Parts(tree)
+    evidence = Evidence(parts)
+    named = naming.resolve(tree, parts, catalog)
     reading.admit(named.tree, types)  # resolving names makes new parts
     work.check(named)
     parameters = Parameters(named, question).replace_all()

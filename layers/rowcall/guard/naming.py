@@ -17,7 +17,7 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from rowcall.catalog import Catalog, Table
 from rowcall.guard import outputs, tables
-from rowcall.guard.reading import POSTGRES
+from rowcall.guard.reading import POSTGRES, Parts
 from rowcall.guard.rules import unsafe
 
 Source = exp.Table | Scope
@@ -60,11 +60,11 @@ class Named:
         return [alias for alias, (_, source) in scope.selected_sources.items() if self.has_column(source, name)]
 
 
-def resolve(tree: exp.Query, catalog: Catalog) -> Named:
+def resolve(tree: exp.Query, parts: Parts, catalog: Catalog) -> Named:
     """Qualifies `tree` in place and proves that it names visible tables and columns only."""
-    keys = tables.resolve_tables(tree, catalog)
-    outputs.name_outputs(tree)
-    hidden = outputs.hide_names(tree)
+    keys = tables.resolve_tables(parts, catalog)
+    outputs.name_outputs(parts)
+    hidden = outputs.hide_names(parts)
     tree = qualify(
         tree,
         dialect=POSTGRES,
@@ -74,11 +74,13 @@ def resolve(tree: exp.Query, catalog: Catalog) -> Named:
         validate_qualify_columns=False,  # see _check_complete
     )
     named = Named(tree, catalog, tuple(sorted(keys)))
-    scopes = {id(scope.expression): scope for scope in traverse_scope(tree)}
-    outputs.show_names(hidden, lambda select, name: named.having(scopes[id(select)], name))
+    rows = list(tree.find_all(exp.TableColumn))
+    if hidden or rows:
+        scopes = {id(scope.expression): scope for scope in traverse_scope(tree)}
+        outputs.show_names(hidden, lambda select, name: named.having(scopes[id(select)], name))
+        for row in rows:
+            _unwrap_series(row, scopes.values())
     outputs.group_by_place(tree)
-    for node in list(tree.find_all(exp.TableColumn)):
-        _unwrap_series(node, scopes.values())
     _resolve_columns(named)
     _check_complete(named)
     outputs.tidy(tree)

@@ -7,40 +7,41 @@ from typing import Any
 
 from sqlglot import exp
 
-from rowcall.guard.reading import POSTGRES
+from rowcall.guard.reading import POSTGRES, Parts
 from rowcall.guard.rules import unsafe
 
 
-def name_outputs(tree: exp.Query) -> None:
+def name_outputs(parts: Parts) -> None:
     """Names what has no name as Postgres would, so that it can be referred to, but never two things alike."""
-    for values in tree.find_all(exp.Values):
-        alias = values.args.get("alias") or exp.TableAlias()
-        if not alias.args.get("columns"):
+    for values in parts.of(exp.Values):
+        table = values.args.get("alias") or exp.TableAlias()
+        if not table.args.get("columns"):
             width = len(values.expressions[0].expressions)
-            alias.set("columns", [exp.to_identifier(f"column{n + 1}") for n in range(width)])
-        values.set("alias", alias)
-    for select in tree.find_all(exp.Select):
+            table.set("columns", [exp.to_identifier(f"column{n + 1}") for n in range(width)])
+        values.set("alias", table)
+    for select in parts.of(exp.Select):
         taken = {projection.alias_or_name for projection in select.selects}
         for projection in select.selects:
             if not isinstance(projection, (exp.Alias, exp.Column, exp.Star)):
-                name = unused(_implicit_name(projection), taken)
-                projection.replace(exp.alias_(projection.copy(), name, quoted=True))
+                alias = exp.Alias(alias=exp.to_identifier(unused(_implicit_name(projection), taken), quoted=True))
+                projection.replace(alias)
+                alias.set("this", projection)
 
 
 Hidden = list[tuple[exp.Var, exp.Alias]]
 """What stands for an output's name, and that output."""
 
 
-def hide_names(tree: exp.Query) -> Hidden:
+def hide_names(parts: Parts) -> Hidden:
     """Takes the names of outputs that the parser would misread out of its sight.
 
     These are names in GROUP BY, which it looks for outside of the query as well, and names in ORDER BY where a list
     of other names (`AS t (a, b)`) will take their place.
     """
     hidden: Hidden = []
-    for group in tree.find_all(exp.Group):
+    for group in parts.of(exp.Group):
         hidden += _hide(group, _GROUPINGS, group.parent)
-    for renamed in tree.find_all(exp.CTE, exp.Subquery):
+    for renamed in (*parts.of(exp.CTE), *parts.of(exp.Subquery)):
         if renamed.alias_column_names:
             query = renamed.this
             while isinstance(query, exp.Subquery):

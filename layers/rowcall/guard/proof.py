@@ -21,6 +21,7 @@ from decimal import Decimal, InvalidOperation
 from sqlglot import exp
 
 from rowcall.guard.parameters import REQUEST, read_placeholder
+from rowcall.guard.reading import Parts
 from rowcall.plan import Parameter
 from rowcall.question import Period, Question, Slot
 
@@ -38,9 +39,9 @@ _JSON = (exp.JSONExtract, exp.JSONExtractScalar, exp.JSONBExtract, exp.JSONBExtr
 class Evidence:
     """What the SQL looked like before names were resolved, which copies expressions about."""
 
-    def __init__(self, tree: exp.Expr) -> None:
-        self.placeholders = Counter(str(node.this or "") for node in tree.find_all(exp.Placeholder))
-        self.constants = list(_constants(tree))
+    def __init__(self, parts: Parts) -> None:
+        self.placeholders = Counter(str(node.this or "") for node in parts.of(exp.Placeholder))
+        self.constants = list(_constants(parts.of(exp.Literal)))
 
     def is_templated(self, question: Question, declared: Iterable[str], parameters: Sequence[Parameter]) -> bool:
         return (
@@ -92,9 +93,9 @@ def _entities_stand_by_their_columns(question: Question, parameters: Sequence[Pa
 # Constants of the SQL ----------------------------------------------------------------------------------------
 
 
-def _constants(tree: exp.Expr) -> Iterator[tuple[Constant, bool]]:
+def _constants(literals: Sequence[exp.Literal]) -> Iterator[tuple[Constant, bool]]:
     """Each constant, and whether it needs no declaration; what can only be structure is left out."""
-    for node in tree.find_all(exp.Literal):
+    for node in literals:
         if _is_structure(node):
             continue
         parent = node.parent

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from sqlglot import exp
 from sqlglot.dialects.postgres import Postgres
@@ -31,6 +31,8 @@ from rowcall.guard.allowed import (
 from rowcall.guard.rules import Rule, unsafe
 
 POSTGRES = Postgres()
+
+Node = TypeVar("Node", bound=exp.Expr)
 
 MAX_CHARACTERS = 10_000
 """RDS Proxy pins its session on statements over 16 KB; what is written is a little longer than what is read."""
@@ -61,6 +63,18 @@ def admit(tree: exp.Expr, column_types: Collection[str]) -> None:
     """Refuses every part that is not known to be harmless."""
     for node in tree.walk():
         _admit(node, column_types)
+
+
+class Parts:
+    """The nodes of a tree by their exact type, from one walk: most of what judging a statement costs is walking."""
+
+    def __init__(self, tree: exp.Expr) -> None:
+        self._nodes: dict[type[exp.Expr], list[exp.Expr]] = {}
+        for node in tree.walk():
+            self._nodes.setdefault(type(node), []).append(node)
+
+    def of(self, *types: type[Node]) -> list[Node]:
+        return cast("list[Node]", [node for kind in types for node in self._nodes.get(kind, ())])
 
 
 class _Reader(PostgresParser):

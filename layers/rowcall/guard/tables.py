@@ -11,20 +11,21 @@ from sqlglot.schema import Schema
 
 from rowcall.catalog import Catalog
 from rowcall.guard.allowed import SERIES
-from rowcall.guard.reading import POSTGRES
+from rowcall.guard.reading import POSTGRES, Parts
 from rowcall.guard.rules import unsafe
 
 
-def resolve_tables(tree: exp.Query, catalog: Catalog) -> set[str]:
+def resolve_tables(parts: Parts, catalog: Catalog) -> set[str]:
     keys = set()
-    for select in tree.find_all(exp.Select):
+    for select in parts.of(exp.Select):
         _check_using(select.args.get("joins") or ())
-    for node in tree.find_all(exp.Table, exp.Lateral, exp.Unnest):
-        if isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
-            if node.db or node.name not in _ctes_in_sight(node):
-                keys.add(_resolve_table(node, catalog))
-        else:
-            _name_series(node)
+    for table in parts.of(exp.Table):
+        if not isinstance(table.this, exp.Identifier):
+            _name_series(table)
+        elif table.db or table.name not in _ctes_in_sight(table):
+            keys.add(_resolve_table(table, catalog))
+    for series in (*parts.of(exp.Lateral), *parts.of(exp.Unnest)):
+        _name_series(series)
     return keys
 
 
