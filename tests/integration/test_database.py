@@ -230,6 +230,13 @@ def test_explain_runs_nothing(database: Database) -> None:
     assert failed.value.position == 8
 
 
+def test_explain_of_a_plan_that_is_nested_deep(database: Database) -> None:
+    sql = "SELECT id FROM thing LIMIT 1"
+    for _ in range(60):
+        sql = f"SELECT id FROM ({sql}) s ORDER BY id LIMIT 1"  # noqa: S608
+    assert database.explain(sql, (), soon())["Plan"]["Node Type"] == "Limit"
+
+
 def test_a_transaction_each_and_a_connection_for_each_thread(postgres: Postgres, name: str) -> None:
     database = Database(postgres.owner_url(name))
     together = threading.Barrier(4)

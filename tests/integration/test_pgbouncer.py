@@ -113,7 +113,11 @@ def test_no_foreign_rows(database: Database) -> None:
                 foreign += [] if rows == [[thread, str(id_), number]] else [rows]
             else:
                 try:
-                    foreign.append(database.query("SELECT 1 / (id - $1), $2::text FROM thing WHERE id = $1", [id_, "x"], soon()).rows)
+                    foreign.append(
+                        database.query(
+                            "SELECT 1 / (id - $1), $2::text FROM thing WHERE id = $1", [id_, "x"], soon()
+                        ).rows
+                    )
                 except StatementFailed as error:
                     foreign += [] if error.sqlstate == "22012" else [error]
         return foreign

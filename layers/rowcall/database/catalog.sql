@@ -62,7 +62,7 @@ attribute AS (
                     WHEN s.null_frac = 1 THEN '{}'
                     WHEN coalesce(cardinality(s.most_common_freqs), 0)
                         + coalesce(cardinality(s.histogram_bounds::text::text[]), 0)
-                        BETWEEN greatest(s.n_distinct, -s.n_distinct * extent.rows) AND $2::integer
+                        BETWEEN greatest(s.n_distinct, -s.n_distinct * extent.rows) - 0.5 AND $2::integer
                     THEN s.most_common_vals::text::text[] || s.histogram_bounds::text::text[]
                 END
             )

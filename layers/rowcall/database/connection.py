@@ -7,6 +7,7 @@ statement is dropped, since an answer left unread on it would be the next questi
 
 from __future__ import annotations
 
+import json
 import threading
 import weakref
 from collections.abc import Sequence
@@ -96,7 +97,8 @@ class Database:
             if error.position is not None:
                 error.position -= len(_EXPLAIN)
             raise
-        plan: dict[str, Any] = context.rows[0][0][0]
+        document = context.rows[0][0]  # text, where it is nested too deep for an answer
+        plan: dict[str, Any] = (json.loads(document) if isinstance(document, str) else document)[0]
         return plan
 
     def ping(self, deadline: Deadline) -> None:

@@ -287,4 +287,4 @@ def _is_cheap(database: Database, relation: _Relation, attributes: Sequence[_Att
         plan = database.explain(_rows(relation, attributes), (), deadline)
     except StatementFailed:
         return False
-    return bool(plan["Plan"]["Total Cost"] <= MAX_VIEW_COST)
+    return float(plan["Plan"]["Total Cost"]) <= MAX_VIEW_COST

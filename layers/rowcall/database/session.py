@@ -169,6 +169,8 @@ class Session(CoreConnection):  # type: ignore[misc]
 
     def _cancel(self) -> None:
         """End the statement in the server, and see the server close this connection, if that is quick."""
+        if self._backend_key_data is None:
+            return
         limit = Deadline.after(CANCEL_SECONDS)
         scrap = bytearray(65536)
         with suppress(OSError):
