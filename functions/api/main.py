@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 from mangum import Mangum
 
-from api import health, problems, query, tables
+from api import health, problems, query, tables, usage
 from api.middleware import Cors, Envelope
 
 app = FastAPI(
@@ -17,6 +17,7 @@ app = FastAPI(
 )
 app.include_router(query.router)
 app.include_router(tables.router)
+app.include_router(usage.router)
 app.include_router(health.router)
 problems.install(app)
 app.add_middleware(Envelope)

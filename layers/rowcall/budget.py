@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha1
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rowcall import telemetry
 from rowcall.cache.store import Script, StoreUnavailable
 from rowcall.errors import Problem
 from rowcall.pricing import NANO, Tokens, dollars
-from rowcall.usage import COUNTER_SECONDS, counters, digest
+from rowcall.usage import COUNTER_SECONDS, counters, digest, next_month
 
 if TYPE_CHECKING:
     from rowcall.auth import Principal
@@ -42,6 +42,9 @@ MOST_UNSETTLED = 1000
 
 _TEXT = (Path(__file__).parent / "lua" / "ledger.lua").read_text()
 _LEDGER = Script(_TEXT, sha1(_TEXT.encode(), usedforsecurity=False).hexdigest())
+
+
+Payer = Literal["tenant", "user"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ class Ledger:
 
     def __init__(self, store: Store, *, user_limit: int, tenant_limit: int, refuse_without_redis: bool) -> None:
         self._store = store
-        self._limits = {"tenant": tenant_limit, "user": user_limit}
+        self._limits: dict[Payer, int] = {"tenant": tenant_limit, "user": user_limit}
         self._refuse_without_redis = refuse_without_redis and any(self._limits.values())
         self._breaker = LocalBreaker()
         self._unsettled: list[dict[str, Any]] = []
@@ -122,7 +125,7 @@ class Ledger:
         except Problem:
             telemetry.logger().warning("a call is settled late", provider=call.provider)
 
-    def spent(self, principal: Principal, deadline: Deadline) -> dict[str, tuple[int, int]]:
+    def spent(self, principal: Principal, deadline: Deadline) -> dict[Payer, tuple[int, int]]:
         """Nano-dollars spent this month and their limit, by account. Raises `StoreUnavailable`."""
         return {
             name: (int(self._store.execute(["HGET", account["key"], "spent"], deadline) or 0), account["limit"])
@@ -188,13 +191,16 @@ class Ledger:
 
     def _accounts(self, principal: Principal) -> list[dict[str, Any]]:
         month = datetime.now(UTC).strftime("%Y%m")
-        payers = {"tenant": digest(principal.tenant), "user": digest(principal.tenant, principal.user)}
+        payers: dict[Payer, str] = {
+            "tenant": digest(principal.tenant),
+            "user": digest(principal.tenant, principal.user),
+        }
         return [
             {"key": f"rowcall:budget:{name}:{payers[name]}:{month}", "limit": limit}
             for name, limit in self._limits.items()
         ]
 
-    def _exceeded(self, account: str, spent: int, held: int) -> Problem:
+    def _exceeded(self, account: Payer, spent: int, held: int) -> Problem:
         limit = self._limits[account]
         reset = next_month(datetime.now(UTC))
         return Problem(
@@ -238,11 +244,6 @@ class LocalBreaker:
             elif call.ok is False:
                 failures = self._states.get(call.provider, (0, 0.0))[0] + 1
                 self._states[call.provider] = failures, time.monotonic() + BREAKER_SECONDS
-
-
-def next_month(now: datetime) -> datetime:
-    first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return first.replace(year=now.year + now.month // 12, month=now.month % 12 + 1)
 
 
 def nano(usd: Any) -> int:

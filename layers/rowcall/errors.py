@@ -38,6 +38,7 @@ KINDS: dict[str, Kind] = {
     "planner_unavailable": Kind(502, "No planner could be reached."),
     "sign_in_unavailable": Kind(503, "Signing in is not possible at the moment."),
     "idempotency_unavailable": Kind(503, "Idempotency-Key cannot be honoured at the moment."),
+    "usage_unavailable": Kind(503, "Usage cannot be looked up at the moment."),
     "database_unavailable": Kind(503, "The database cannot be reached."),
     "deadline_exceeded": Kind(504, "The question took too long and was cancelled."),
 }

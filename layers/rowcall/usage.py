@@ -145,3 +145,9 @@ def project(
     """The guide's formula: a month's misses each cost a model, all its queries an embedding."""
     queries = queries_per_day * DAYS_A_MONTH
     return Projection(queries * (1 - hit_rate) * usd_per_miss, queries * usd_per_embedding)
+
+
+def next_month(now: datetime) -> datetime:
+    """When budgets begin anew."""
+    first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return first.replace(year=now.year + now.month // 12, month=now.month % 12 + 1)
