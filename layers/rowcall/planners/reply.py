@@ -80,7 +80,7 @@ def sentence(value: object) -> str:
 def _sentences(values: object) -> tuple[str, ...]:
     if not isinstance(values, list):
         return ()
-    return tuple(dict.fromkeys(line for line in map(sentence, values[:MAX_SUGGESTIONS]) if line))
+    return tuple(dict.fromkeys(line for line in map(sentence, values) if line))[:MAX_SUGGESTIONS]
 
 
 def _is_texts(values: object) -> bool:
