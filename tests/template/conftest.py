@@ -1,0 +1,44 @@
+"""Tests of the rendered template: no account, no network."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from _pytest.fixtures import SubRequest
+
+from local.processes import ROOT
+
+TRANSFORM = Path(__file__).with_name("transform.py")
+SECRET_ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:rowcall-AbCdEf"
+
+
+@cache
+def render(**parameters: str) -> Any:
+    """The template, transformed with `parameters`."""
+    given = json.dumps({"SecretArn": SECRET_ARN} | parameters)
+    done = subprocess.run(
+        [ROOT / ".venv-sam/bin/python", "-I", TRANSFORM, ROOT / "template.yaml", given], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(params=["dev", "prod"])
+def rendered(request: SubRequest) -> Any:
+    return render(Stage=request.param)
+
+
+@pytest.fixture
+def resources(rendered: Any) -> Callable[[str], dict[str, Any]]:
+    """The properties of every resource of a type, by its logical name."""
+    return lambda kind: {
+        name: resource["Properties"]
+        for name, resource in rendered["Resources"].items()
+        if resource["Type"] == f"AWS::{kind}"
+    }

@@ -1,0 +1,156 @@
+"""What would be deployed: the template after SAM's transform, for dev and for prod."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fastapi.routing import iter_route_contexts
+
+from api.main import app
+from local.processes import ROOT
+from rowcall.settings import REQUIRED, Settings
+
+Resources = Callable[[str], dict[str, Any]]
+
+FOLDERS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/__init__.py"))
+EVENTS = sorted((ROOT / "events").glob("*.json"))
+
+
+def default(rendered: Any, value: Any) -> Any:
+    """`value`, or the default of the parameter that it refers to."""
+    return rendered["Parameters"][value["Ref"]]["Default"] if isinstance(value, dict) else value
+
+
+def routes(resources: Resources) -> dict[str, dict[str, Any]]:
+    """What API Gateway routes: path template to methods, lower case."""
+    (api,) = resources("ApiGateway::RestApi").values()
+    return {
+        path: {
+            method.replace("x-amazon-apigateway-any-method", "any"): operation for method, operation in methods.items()
+        }
+        for path, methods in api["Body"]["paths"].items()
+    }
+
+
+def reaches(template: str, path: str) -> bool:
+    """Whether API Gateway's path `template` takes `path`."""
+    pattern = re.sub(r"\\\{(\w+)\\\}", "[^/]+", re.escape(template).replace(r"\{proxy\+\}", ".+"))
+    return re.fullmatch(pattern, path) is not None
+
+
+def test_every_function_runs_on_the_python_and_the_architecture_that_are_built(
+    rendered: Any, resources: Resources
+) -> None:
+    layers = set(resources("Lambda::LayerVersion"))
+    assert resources("Lambda::Function")
+    for function in resources("Lambda::Function").values():
+        assert function["Runtime"] == "python3.13"
+        assert [default(rendered, architecture) for architecture in function["Architectures"]] == ["arm64"]
+        assert {layer["Ref"] for layer in function["Layers"]} == layers
+    assert len(layers) == 2
+    assert set(rendered["Parameters"]["Architecture"]["AllowedValues"]) == {"arm64", "x86_64"}
+    for layer in resources("Lambda::LayerVersion").values():
+        assert layer["CompatibleRuntimes"] == ["python3.13"]
+        assert [default(rendered, architecture) for architecture in layer["CompatibleArchitectures"]] == ["arm64"]
+
+
+def test_every_function_logs_to_a_group_that_forgets(rendered: Any, resources: Resources) -> None:
+    groups = resources("Logs::LogGroup")
+    for function in resources("Lambda::Function").values():
+        group = groups[function["LoggingConfig"]["LogGroup"]["Ref"]]
+        assert default(rendered, group["RetentionInDays"]) <= 90
+
+
+def test_no_permission_is_for_everything(resources: Resources) -> None:
+    roles = resources("IAM::Role")
+    for function in resources("Lambda::Function").values():
+        role = roles[function["Role"]["Fn::GetAtt"][0]]
+        assert "ManagedPolicyArns" not in role
+        statements = [one for policy in role["Policies"] for one in policy["PolicyDocument"]["Statement"]]
+        assert statements
+        for statement in statements:
+            assert "NotAction" not in statement
+            assert "NotResource" not in statement
+            granted = [statement[part] for part in ("Action", "Resource")]
+            for one in (one for some in granted for one in (some if isinstance(some, list) else [some])):
+                assert "*" not in json.dumps(one), statement
+
+
+def test_every_environment_variable_is_a_setting(resources: Resources) -> None:
+    settings = {name.upper() for name in Settings.model_fields}
+    for function in resources("Lambda::Function").values():
+        assert function["Environment"]["Variables"].keys() <= settings
+
+
+def test_every_required_setting_is_given_or_told_of_as_part_of_the_secret(rendered: Any, resources: Resources) -> None:
+    for function in resources("Lambda::Function").values():
+        variables = function["Environment"]["Variables"]
+        assert variables["SECRET_ARN"] == {"Ref": "SecretArn"}
+        for name in (name.upper() for name in REQUIRED):
+            assert name in variables or name in rendered["Parameters"]["SecretArn"]["Description"], name
+
+
+def test_every_parameter_is_described(rendered: Any) -> None:
+    for name, parameter in rendered["Parameters"].items():
+        assert parameter.get("Description"), name
+
+
+def test_nobody_comes_in_unsigned(resources: Resources) -> None:
+    (api,) = resources("ApiGateway::RestApi").values()
+    schemes = api["Body"]["components"]["securitySchemes"]
+    for path, methods in routes(resources).items():
+        for method, operation in methods.items():
+            names = [name for option in operation["security"] for name in option]
+            assert names, (path, method)
+            assert {schemes[name]["x-amazon-apigateway-authtype"] for name in names} == {"awsSigv4"}
+
+
+def test_every_request_goes_to_the_alias_within_api_gateways_time(resources: Resources) -> None:
+    aliases = resources("Lambda::Alias")
+    assert {alias["Name"] for alias in aliases.values()} == {"live"}
+    for methods in routes(resources).values():
+        for operation in methods.values():
+            uri = operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
+            (alias,) = re.findall(r"functions/\$\{(\w+)\}/", uri)
+            function = resources("Lambda::Function")[aliases[alias]["FunctionName"]["Ref"]]
+            assert function["Timeout"] <= 29
+            assert function["SnapStart"] == {"ApplyOn": "PublishedVersions"}
+
+
+def test_api_gateway_reaches_every_route_of_the_app(resources: Resources) -> None:
+    routed = routes(resources)
+    served = [(str(route.path), method) for route in iter_route_contexts(app.routes) for method in route.methods or ()]
+    assert ("/api/query", "POST") in served
+    for path, method in served:
+        if method == "HEAD" or path == "/docs/oauth2-redirect":
+            continue
+        example = re.sub(r"\{\w+\}", "x", path)
+        found = [methods for template, methods in routed.items() if reaches(template, example)]
+        assert any(method.lower() in methods or "any" in methods for methods in found), (path, method)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_function_has_a_build_target_a_handler_and_events(folder: str, resources: Resources) -> None:
+    (name,) = [
+        name for name, function in resources("Lambda::Function").items() if function["Handler"].startswith(f"{folder}.")
+    ]
+    module, _ = resources("Lambda::Function")[name]["Handler"].rsplit(".", 1)
+    assert (ROOT / "functions" / f"{module.replace('.', '/')}.py").exists()
+    assert f"build-{name}:" in (ROOT / "functions" / folder / "Makefile").read_text()
+    assert [path for path in EVENTS if path.name.startswith(f"{folder}.")]
+
+
+@pytest.mark.parametrize("path", EVENTS, ids=lambda path: path.stem)
+def test_every_event_is_one_that_api_gateway_would_send(path: Any, resources: Resources) -> None:
+    assert path.name.split(".")[0] in FOLDERS
+    event = json.loads(path.read_text())
+    methods = routes(resources)[event["resource"]]
+    assert reaches(event["resource"], event["path"])
+    assert event["httpMethod"].lower() in methods or "any" in methods
+    assert event["requestContext"]["resourcePath"] == event["resource"]
+    assert event["requestContext"]["path"] == f"/{event['requestContext']['stage']}{event['path']}"
+    assert event["multiValueHeaders"] == {name: [value] for name, value in event["headers"].items()}
