@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -75,7 +76,8 @@ print(sorted(name for name in sys.modules if name.startswith("rowcall.planners."
 bootstrap.start(environ | {ALL!r}).planning
 print(sorted(name for name in sys.modules if name.partition(".")[0] in ("anthropic", "openai", "httpx2", "boto3")))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
     alone, sdks = [line for line in done.stdout.splitlines() if line.startswith("[")]
     assert alone == "['rowcall.planners.chain']"
     assert sdks == "[]"
