@@ -20,13 +20,17 @@ SECRET_ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:rowcall-AbCdE
 
 @cache
 def render(**parameters: str) -> Any:
-    """The template, transformed with `parameters`."""
-    given = json.dumps({"SecretArn": SECRET_ARN} | parameters)
+    """The template, transformed with `parameters`, which become the parameters' defaults."""
+    values = {"SecretArn": SECRET_ARN, "JwtIssuer": "https://issuer.test", "JwtAudience": "rowcall"} | parameters
+    given = json.dumps(values)
     done = subprocess.run(
         [ROOT / ".venv-sam/bin/python", "-I", TRANSFORM, ROOT / "template.yaml", given], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    template = json.loads(done.stdout)
+    for name, value in values.items():
+        template["Parameters"][name]["Default"] = value
+    return template
 
 
 @pytest.fixture(params=["dev", "prod"])

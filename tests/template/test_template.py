@@ -12,7 +12,7 @@ from fastapi.routing import iter_route_contexts
 
 from api.main import app
 from local.processes import ROOT
-from rowcall.settings import REQUIRED, Settings
+from rowcall.settings import Settings, load
 
 Resources = Callable[[str], dict[str, Any]]
 
@@ -86,27 +86,21 @@ def test_every_environment_variable_is_a_setting(resources: Resources) -> None:
         assert function["Environment"]["Variables"].keys() <= settings
 
 
-def test_every_required_setting_is_given_or_told_of_as_part_of_the_secret(rendered: Any, resources: Resources) -> None:
+def test_the_functions_start_with_what_the_template_gives_and_the_secret_that_it_asks_for(
+    rendered: Any, resources: Resources
+) -> None:
+    asked_for = re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", rendered["Parameters"]["SecretArn"]["Description"])
+    secret = dict.fromkeys(asked_for, "0123456789abcdef" * 2)
     for function in resources("Lambda::Function").values():
-        variables = function["Environment"]["Variables"]
-        assert variables["SECRET_ARN"] == {"Ref": "SecretArn"}
-        for name in (name.upper() for name in REQUIRED):
-            assert name in variables or name in rendered["Parameters"]["SecretArn"]["Description"], name
+        environ = {name: default(rendered, value) for name, value in function["Environment"]["Variables"].items()}
+        settings = load(environ, {environ["SECRET_ARN"]: secret}.__getitem__)
+        assert settings.stage == rendered["Parameters"]["Stage"]["Default"] != "local"
+        assert settings.auth, "nobody may come in without signing in"
 
 
 def test_every_parameter_is_described(rendered: Any) -> None:
     for name, parameter in rendered["Parameters"].items():
         assert parameter.get("Description"), name
-
-
-def test_nobody_comes_in_unsigned(resources: Resources) -> None:
-    (api,) = resources("ApiGateway::RestApi").values()
-    schemes = api["Body"]["components"]["securitySchemes"]
-    for path, methods in routes(resources).items():
-        for method, operation in methods.items():
-            names = [name for option in operation["security"] for name in option]
-            assert names, (path, method)
-            assert {schemes[name]["x-amazon-apigateway-authtype"] for name in names} == {"awsSigv4"}
 
 
 def test_every_request_goes_to_the_alias_within_api_gateways_time(resources: Resources) -> None:
