@@ -91,7 +91,7 @@ class Databases:
             script = next(
                 path for path in (self._suite / f"{name}.sql", ROOT / "local/sql" / f"{name}.sql") if path.exists()
             )
-            database = f"eval_{name}"
+            database = f"eval_{name}" if script.parent == self._suite else name
             self._postgres.create(database, script)
             schemas = [
                 str(row[0])

@@ -120,7 +120,13 @@ class Conditions(Nouns):
 
     def take_verb(self) -> bool:
         token = self.peek()
-        if token is None or token.slot is not None or token.stem not in VERBS:
+        if token is None or token.slot is not None:
+            return False
+        named = self.participle(1) and any(
+            one.field is None and one.weight >= 0.7 and one.table not in {things.table for things in self.scope}
+            for one in self.schema.lookup((token.stem,))
+        )
+        if token.stem not in VERBS and not named:
             return False
         if token.stem in {"order", "sort", "rank"} and self.word(1) == "by":
             return False
@@ -135,11 +141,7 @@ class Conditions(Nouns):
         """ "in 2023", "since 2024-01-01", "between ... and ...", "shipped last week"."""
         verb = stem(self.verb) if self.verb and self.date_named(stem(self.verb)) else ""
         token = self.peek()
-        if (
-            token is not None
-            and self.date_named(stem(token.text))
-            and (self.kind() == "entity" or token.lower.endswith(("ed", "en", "de", "ing", "rn")))
-        ):
+        if token is not None and self.date_named(stem(token.text)):
             # "shipped last week" is a date, though "shipped" is a status elsewhere
             verb = stem(token.text)
             self.at += 1
@@ -329,6 +331,11 @@ class Conditions(Nouns):
         if acted and amount[0] in {"<", "<="}:
             raise self.lost()  # "who wrote less than 3 papers": nobody said whether none is less than 3
         self.take("different", "distinct", "unique")
+        for host in reversed(self.scope):
+            place = self.attempt(lambda: self.number_named(host))  # noqa: B023
+            if place is not None:
+                self.compare(place, amount, host)
+                return True
         things = self.things()
         for host in reversed(self.scope):
             path = self.route(host.table, things.table)
@@ -336,6 +343,40 @@ class Conditions(Nouns):
                 self.add(host.where, Related(path, things, operator=amount[0], value=amount[1]))
                 self.add(self.scope, things)
                 return True
+        return None
+
+    def number_named(self, host: Things) -> Place | None:
+        """ "300 pages": the column of the host that such a number is of, be it named or counted."""
+        place = self.count_column(host)
+        if place is not None or self.table() is not None:
+            return place
+        found = self.columns_here()
+        own = [one for one in found[1] if one.table == host.table and one.weight >= 0.8] if found else []
+        if found is None or not own or not all(one.field and one.field.is_number for one in own):
+            return None
+        self.at += found[0]
+        return self.resolve(own, host.table)
+
+    def count_column(self, base: Things | None) -> Place | None:
+        """A column that already holds how many there are: `num_pages`, `review_count`."""
+        if base is None:
+            return None
+        for ahead in (3, 2, 1):
+            words = tuple(self.stem(index) for index in range(ahead))
+            if not all(words):
+                continue
+            for sorted_words in (words, words[::-1]):
+                for one in self.schema.fields[base.table].values():
+                    if one.counts == sorted_words:
+                        self.at += ahead
+                        return Place(one)
+            # "number of students enrolled", "enrolled students": the participle is the column's, the noun its unit
+            for one in self.schema.fields[base.table].values():
+                if one.counts and len(one.counts) == 1 and one.counts[0] in words and ahead == 2:
+                    at = words.index(one.counts[0])
+                    if self.word(at).endswith("ed"):
+                        self.at += ahead
+                        return Place(one)
         return None
 
     # -- flags -------------------------------------------------------------------------------------------------

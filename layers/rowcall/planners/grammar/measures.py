@@ -195,7 +195,7 @@ class Measures(Conditions):
         distinct = bool(self.take("distinct", "unique", "different"))
         self.skip_determiners()
         at, trail = self.at, len(self.trail)
-        column = self.attempt(lambda: self._count_column(base))
+        column = self.attempt(lambda: self.count_column(base))
         end = self.at
         self.back(at, trail)
         things = self.attempt(self.things)
@@ -227,27 +227,6 @@ class Measures(Conditions):
         """How many there are: rows, or the sum of a column "count" where each row stands for that many."""
         held = [one for one in self.schema.fields[things.table].values() if one.words == ("count",) and one.is_number]
         return Measure("sum", things, Place(held[0])) if held else Measure("count", things)
-
-    def _count_column(self, base: Things | None) -> Place | None:
-        if base is None:
-            return None
-        for ahead in (3, 2, 1):
-            words = tuple(self.stem(index) for index in range(ahead))
-            if not all(words):
-                continue
-            for sorted_words in (words, words[::-1]):
-                for one in self.schema.fields[base.table].values():
-                    if one.counts == sorted_words:
-                        self.at += ahead
-                        return Place(one)
-            # "number of students enrolled", "enrolled students": the participle is the column's, the noun its unit
-            for one in self.schema.fields[base.table].values():
-                if one.counts and len(one.counts) == 1 and one.counts[0] in words and ahead == 2:
-                    at = words.index(one.counts[0])
-                    if self.word(at).endswith("ed"):
-                        self.at += ahead
-                        return Place(one)
-        return None
 
     def counted_column(self, base: Things | None, function: Function) -> Expression | None:
         """ "average number of references": of a column that holds a number of them."""

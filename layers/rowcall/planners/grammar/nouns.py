@@ -86,7 +86,7 @@ class Nouns(Names):
         """A value that a column enumerates, a flag, or "recent"."""
         token = self.tokens[position]
         if token.slot is not None:
-            self.entity(token.slot, [things], (), negated)
+            self.entity(token.slot, [things], (), negated, own=True)
             return
         if token.lower == "recent":
             self.add(self.pending, Superlative(True, ("{date}",), None))
@@ -134,9 +134,18 @@ class Nouns(Names):
         self.attempt(parse)
 
     def entity(
-        self, slot: int, hosts: Sequence[Things], hint: Sequence[Mention], negated: bool = False, preposition: str = ""
+        self,
+        slot: int,
+        hosts: Sequence[Things],
+        hint: Sequence[Mention],
+        negated: bool = False,
+        preposition: str = "",
+        own: bool = False,
     ) -> Things:
-        """Put a value that the catalog knows on the one column, of what is being talked of, that it can be of."""
+        """Put a value that the catalog knows on the one column, of what is being talked of, that it can be of.
+
+        `own` is for adjectives, which are of the thing or of what it has one of: a failed payment makes no failed order.
+        """
         ranked: list[tuple[float, Things, Place]] = []
         for recency, host in enumerate(reversed(hosts)):
             for qualified in self.question.slots[slot].columns:
@@ -153,6 +162,8 @@ class Nouns(Names):
                 many = any(not step.up for step in path)
                 hinted = [each.weight for each in hint if each.field == one]
                 hinted += [each.weight * 0.9 for each in hint if each.field is None and each.table == key]
+                if own and many:
+                    continue
                 if (hint and not hinted) or (len(path) > 1 and many and not hinted):
                     continue
                 weight = 1.0 - 0.2 * recency - 0.3 * len(path) - 0.3 * many + max(hinted, default=0.0)

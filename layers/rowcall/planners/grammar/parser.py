@@ -236,7 +236,8 @@ class Parser(Measures):
         self.superlative()
         self.skip_determiners()
         found = self.columns_here()
-        if found is None:
+        table = self.table()
+        if found is None or (table is not None and table[2] >= found[1][0].weight):
             return None
         self.at += found[0]
         singular = not self.plural(self.at - 1)
@@ -395,12 +396,13 @@ class Parser(Measures):
         at = self.at
         if table is not None and table[2] >= 0.6:
             self.at += table[0]
-            self.take("'s")
-            inner = self.columns_here()
+            # "customer names" and "customer's names", but "loans due" are loans
+            joined = bool(self.take("'s")) or not self.plural(self.at - 1)
+            inner = self.columns_here() if joined else None
             own = [one for one in inner[1] if one.table == table[1]] if inner and not self.participle(inner[0]) else []
             word = self.word()
             plain = word in {"name", "names", "id", "ids"}
-            if (own and inner and (inner[1][0].weight >= 0.7)) or plain:
+            if (own and inner and (inner[1][0].weight >= 0.7)) or (plain and joined):
                 self.at += inner[0] if own and inner else 1
                 return own, word if plain else "", table[1]
             self.at = at
