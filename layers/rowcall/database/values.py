@@ -1,7 +1,7 @@
 """Turns Postgres's text into values that JSON can hold without losing any of them.
 
-A number that a double cannot hold exactly becomes a string, and so do NaN and the infinities; moments and
-durations become ISO 8601; what is not known here stays as Postgres writes it. A converter never raises.
+A number that a double cannot hold exactly becomes a string, and so do NaN and the infinities; only the endless
+fraction of a division is cut where a double ends, or every average were a string. Moments and durations become ISO 8601; what is not known here stays as Postgres writes it. A converter never raises.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ MAX_SAFE_INTEGER = 2**53 - 1
 
 EXACT_DIGITS = 15
 """A decimal of so many digits survives the way through a double (C's DBL_DIG)."""
+
+DIVISION_DIGITS = 16
+"""A division keeps at least so many digits (NUMERIC_MIN_SIG_DIGITS in Postgres's src/include/utils/numeric.h)."""
 
 MAX_JSON_DEPTH = 64
 """A document nested deeper stays text, so that no encoder meets its recursion limit."""
@@ -52,6 +55,8 @@ def as_float(text: str) -> object:
 
 def as_numeric(text: str) -> object:
     if "." in text and len(text) <= EXACT_DIGITS + 1:
+        return float(text)
+    if len(text) - text.find(".") > DIVISION_DIGITS and "." in text:
         return float(text)
     return _as_exact(text)
 
