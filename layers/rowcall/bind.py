@@ -7,7 +7,7 @@ caller takes as if no plan had been found.
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import assert_never
 from zoneinfo import ZoneInfo
@@ -119,7 +119,7 @@ def _entity(parameter: Parameter, slot: Slot, catalog: Catalog) -> str:
         column = catalog.column(parameter.column)
         if column is None:
             raise DoesNotFit(f"{parameter.column} is not there any more")
-        if value not in column.values:
+        if column.values and value not in column.values:
             spellings = [other for other in column.values if other.casefold() == value.casefold()]
             if len(spellings) != 1:
                 raise DoesNotFit(f"{parameter.column} has no such value")
@@ -170,7 +170,12 @@ def _aware(moment: date | datetime, timezone: str) -> datetime:
     """Where midnight comes twice, the first; where it is skipped, the moment that the clocks were put forward."""
     if not isinstance(moment, datetime):
         moment = datetime.combine(moment, time.min)
-    return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(timezone))
+    if not moment.tzinfo:
+        moment = moment.replace(tzinfo=ZoneInfo(timezone))
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise DoesNotFit("a time is out of all ages") from None
 
 
 def _day(local: date | datetime, is_end: bool) -> date:

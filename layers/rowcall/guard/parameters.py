@@ -69,7 +69,7 @@ class Parameters:
         self._numbers: dict[Parameter, int] = {}
 
     def replace_all(self) -> tuple[Parameter, ...]:
-        for placeholder in list(self._named.tree.find_all(exp.Placeholder)):
+        for placeholder in list(self._named.tree.find_all(exp.Placeholder, bfs=False)):
             self._replace(placeholder)
         self._cap()
         return tuple(self._numbers)
@@ -107,6 +107,8 @@ class Parameters:
     # Types ---------------------------------------------------------------------------------------------------
 
     def _type(self, node: exp.Expr, part: Part, slot: Slot | None) -> str:
+        if isinstance(node.parent, (exp.Limit, exp.Offset)):
+            return "bigint"
         if part == "timezone":
             return "text"
         if slot is not None and slot.kind in ("text", "entity"):

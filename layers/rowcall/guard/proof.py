@@ -58,7 +58,8 @@ class Evidence:
 
     def _declares_constants(self, declared: set[Constant]) -> bool:
         return all(
-            is_harmless or text in declared or _numbers(text) <= declared for text, is_harmless in self.constants
+            is_harmless or constant in declared or (is_interval and _numbers(constant) <= declared)
+            for constant, is_harmless, is_interval in self.constants
         )
 
     def _keeps_a_value(self, question: Question) -> bool:
@@ -70,13 +71,13 @@ class Evidence:
             numbers |= set(_traces(slot))
             if isinstance(slot.value, str):
                 texts.add(slot.value.casefold())
-        for constant, _ in self.constants:
+        for constant, _, _ in self.constants:
             if _numbers(constant) & numbers:
                 return True
             if isinstance(constant, str):
                 if is_temporal and _DATE_LIKE.search(constant):
                     return True
-                if any(text in constant.casefold() for text in texts if text):
+                if any(re.search(rf"(?<!\w){re.escape(text)}(?!\w)", constant) for text in texts if text):
                     return True
         return False
 
@@ -93,18 +94,15 @@ def _entities_stand_by_their_columns(question: Question, parameters: Sequence[Pa
 # Constants of the SQL ----------------------------------------------------------------------------------------
 
 
-def _constants(literals: Sequence[exp.Literal]) -> Iterator[tuple[Constant, bool]]:
-    """Each constant, and whether it needs no declaration; what can only be structure is left out."""
+def _constants(literals: Sequence[exp.Literal]) -> Iterator[tuple[Constant, bool, bool]]:
+    """Each constant, whether it needs no declaration, and whether it is an interval; mere structure is left out."""
     for node in literals:
         if _is_structure(node):
             continue
-        parent = node.parent
-        if isinstance(parent, exp.Interval):
-            unit = parent.text("unit")
-            constant = _canonical(f"{node.name} {unit}".strip())
-        else:
-            constant = _canonical(node.name)
-        yield constant, _is_harmless(constant, node)
+        is_interval = isinstance(node.parent, exp.Interval)
+        unit = node.parent.text("unit") if is_interval and node.parent else ""
+        constant = _canonical(f"{node.name} {unit}")
+        yield constant, _is_harmless(constant, node), is_interval
 
 
 def _is_structure(node: exp.Literal) -> bool:
