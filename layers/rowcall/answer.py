@@ -105,7 +105,7 @@ def _answer(
         plan = recalled.known.plan
         try:
             with trace.step("postgres"):
-                params, found = run(plan, asked, catalog, services, limit, deadline)
+                params, found = run(plan, asked, catalog, principal, services, limit, deadline)
             return tell(ask, plan, params, found, limit, recalled)
         except bind.DoesNotFit:
             pass
@@ -118,7 +118,7 @@ def _answer(
         with trace.step("plan"):
             plan = make_plan(asked, principal, catalog, recalled.lease, services, limit, deadline)
         with trace.step("postgres"):
-            params, found = run_new(plan, asked, catalog, services, limit, deadline)
+            params, found = run_new(plan, asked, catalog, principal, services, limit, deadline)
     with trace.step("redis"):
         theirs, seconds = scope(principal, catalog), trace.seconds["plan"]
         kept = services.plans.remember(
@@ -158,7 +158,8 @@ def explain(
         services.plans.remember(theirs, asked, plan, recalled.lease, deadline, counters=counters)
     params = bind.values(plan, asked, catalog, limit + 1)
     try:
-        return plan, params, recalled.layer, services.database.explain(plan.sql, params, deadline)
+        explained = services.database.explain(plan.sql, params, deadline, principal.tenant)
+        return plan, params, recalled.layer, explained
     except StatementFailed as error:
         raise Unanswerable("The database refused the plan for this question.") from error
 
@@ -230,19 +231,32 @@ def make_plan(
 
 
 def run(
-    plan: Plan, asked: Question, catalog: Catalog, services: Services, limit: int, deadline: Deadline
+    plan: Plan,
+    asked: Question,
+    catalog: Catalog,
+    principal: Principal,
+    services: Services,
+    limit: int,
+    deadline: Deadline,
 ) -> tuple[Sequence[object], Rows]:
     """Step 6: the parameters and what came of them, one row more than `limit` if there are more."""
     params = bind.values(plan, asked, catalog, limit + 1)
-    return params, services.database.query(plan.sql, params, deadline.within(services.settings.query_timeout))
+    deadline = deadline.within(services.settings.query_timeout)
+    return params, services.database.query(plan.sql, params, deadline, principal.tenant)
 
 
 def run_new(
-    plan: Plan, asked: Question, catalog: Catalog, services: Services, limit: int, deadline: Deadline
+    plan: Plan,
+    asked: Question,
+    catalog: Catalog,
+    principal: Principal,
+    services: Services,
+    limit: int,
+    deadline: Deadline,
 ) -> tuple[Sequence[object], Rows]:
     """Step 6 for a plan made now: it passed EXPLAIN, so what fails is in the data, such as a division by zero."""
     try:
-        return run(plan, asked, catalog, services, limit, deadline)
+        return run(plan, asked, catalog, principal, services, limit, deadline)
     except StatementFailed as error:
         raise Unanswerable("The database could not compute an answer to this question.") from error
 

@@ -43,7 +43,12 @@ class Services:
     def database(self) -> Database:
         settings = self.settings
         url = settings.database_read_url.get_secret_value() or settings.database_url.get_secret_value()
-        return Database(url, ca_file=settings.database_ca_file, connect_timeout=settings.database_connect_timeout)
+        return Database(
+            url,
+            ca_file=settings.database_ca_file,
+            connect_timeout=settings.database_connect_timeout,
+            tenant_setting=settings.tenant_setting,
+        )
 
     @cached_property
     def store(self) -> Store:
@@ -147,6 +152,7 @@ class Services:
             allowed_tables=settings.allowed_tables,
             hidden_columns=settings.hidden_columns,
             visible_columns=settings.visible_columns,
+            values_of_rows=not settings.tenant_setting,
         )
 
     @cached_property
@@ -207,6 +213,7 @@ class Services:
             settings.database_read_url.get_secret_value() or settings.database_url.get_secret_value(),
             *(",".join(names) for names in (settings.schemas, settings.allowed_tables)),
             *(",".join(names) for names in (settings.hidden_columns, settings.visible_columns)),
+            settings.tenant_setting,
         )
         return sha256("\0".join(parts).encode()).hexdigest()[:32]
 

@@ -220,7 +220,7 @@ class _Work:
         try:
             plan = guard.check(draft, question, catalog)
             values = bind.values(plan, question, catalog, self._row_cap)
-            explained = self.planning.database.explain(plan.sql, values, self.deadline)
+            explained = self.planning.database.explain(plan.sql, values, self.deadline, self.principal.tenant)
         except UnsafePlan as error:
             raise _Refused(error, f"{error.detail}{_closest(draft.sql, catalog)}") from error
         except bind.DoesNotFit as error:

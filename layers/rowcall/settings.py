@@ -68,6 +68,14 @@ class Settings(BaseModel):
     visible_columns: Names = Field(
         (), description="Columns to show although their name looks like a secret, as `table.column`."
     )
+    tenant_setting: str = Field(
+        "",
+        pattern=r"^([a-z_][a-z0-9_]{0,62}(\.[a-z_][a-z0-9_]{0,62})+)?$",
+        # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy-pinning.html: set_config pins, so it is off.
+        description="A parameter such as `app.tenant_id` that holds the asker's tenant in each question's transaction, "
+        "for policies of row-level security: `USING (tenant = current_setting('app.tenant_id', true))`. Behind "
+        "RDS Proxy it pins connections. Values of columns are then known from enum types and CHECK constraints only.",
+    )
     catalog_check_seconds: Seconds = Field(
         60.0, description="How often an environment asks the database whether its structure changed."
     )

@@ -92,10 +92,13 @@ def jwks() -> Iterator[Jwks]:
     served.server.server_close()
 
 
+def signing() -> dict[str, str]:
+    return {"AUTH": "jwt", "JWT_SECRET": SECRET, "JWT_ISSUER": ISSUER, "JWT_AUDIENCE": AUDIENCE}
+
+
 @contextmanager
 def signed_in(bridge: Bridge, database_url: str, monkeypatch: pytest.MonkeyPatch, **settings: str) -> Iterator[Gateway]:
-    signing = {"AUTH": "jwt", "JWT_SECRET": SECRET, "JWT_ISSUER": ISSUER, "JWT_AUDIENCE": AUDIENCE}
-    with serving(monkeypatch, environment(bridge, database_url, **(signing | settings))):
+    with serving(monkeypatch, environment(bridge, database_url, **(signing() | settings))):
         yield Gateway(handler)
 
 

@@ -50,7 +50,14 @@ query_wait_timeout = 30
 
 @pytest.fixture(scope="module")
 def name(make_database: Callable[[str], str]) -> str:
-    return make_database("CREATE TABLE thing AS SELECT i AS id, 'thing ' || i AS name FROM generate_series(1, 5000) i;")
+    return make_database(
+        """
+        CREATE TABLE thing AS SELECT i AS id, 'thing ' || i AS name FROM generate_series(1, 5000) i;
+        CREATE TABLE note AS SELECT i AS id, 'tenant ' || i % 20 AS tenant FROM generate_series(1, 400) i;
+        ALTER TABLE note ENABLE ROW LEVEL SECURITY;
+        CREATE POLICY own ON note USING (tenant = current_setting('app.tenant_id', true));
+        """
+    )
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +76,8 @@ def url(stack: Stack, postgres: Postgres, name: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         folder.chmod(0o755)
-        (folder / "users").write_text(f'"{direct.username}" "{direct.password}"\n')
+        known = (direct, urlsplit(postgres.reader_url(name)))
+        (folder / "users").write_text("".join(f'"{user.username}" "{user.password}"\n' for user in known))
         (folder / "pgbouncer.ini").write_text(
             INI.format(name=name, server=direct.port, port=port, folder=folder, servers=SERVERS)
         )
@@ -154,3 +162,35 @@ def test_a_statement_past_its_deadline_is_cancelled_behind_the_pooler(
 def test_nothing_is_prepared_on_the_servers(database: Database) -> None:
     database.query("SELECT $1::integer", [1], soon())
     assert database.query("SELECT count(*) FROM pg_prepared_statements WHERE name <> ''", (), soon()).rows == [[0]]
+
+
+def test_tenants_that_share_servers_never_see_each_others_rows(postgres: Postgres, name: str, url: str) -> None:
+    reader = urlsplit(postgres.reader_url(name))
+    pooled = reader._replace(netloc=f"{reader.username}:{reader.password}@127.0.0.1:{urlsplit(url).port}").geturl()
+    sql = "SELECT tenant, count(*), pg_backend_pid() FROM note WHERE id > $1 GROUP BY tenant"
+    together = threading.Barrier(THREADS)
+    servers: set[object] = set()
+
+    with closing(Database(pooled, tenant_setting="app.tenant_id")) as database:
+
+        def ask(thread: int) -> list[object]:
+            """What came back that is not this tenant's."""
+            together.wait()
+            tenant = f"tenant {thread}"
+            foreign: list[object] = []
+            for number in range(QUERIES):
+                if number % 5 == 3:
+                    with pytest.raises(StatementFailed, match="22012"):
+                        database.query("SELECT 1 / (id - id) FROM note", (), soon(), tenant)
+                elif number % 5 == 4:
+                    foreign += database.query(sql, [0], soon()).rows
+                else:
+                    rows = database.query(sql, [0], soon(), tenant).rows
+                    servers.add(rows[0].pop())
+                    foreign += [] if rows == [[tenant, 20]] else rows
+            return foreign
+
+        with ThreadPoolExecutor(THREADS) as threads:
+            foreign = [each for found in threads.map(ask, range(THREADS)) for each in found]
+    assert foreign == []
+    assert len(servers) == SERVERS

@@ -115,7 +115,7 @@ class Tokens:
 def _principal(claims: dict[str, Any]) -> Principal:
     user, tenant, role = claims.get("sub"), claims.get("tenant"), claims.get("role", "reader")
     names = (user, tenant, role)
-    if not all(isinstance(name, str) and 0 < len(name) <= MAX_NAME_CHARACTERS for name in names):
+    if not all(isinstance(name, str) and 0 < len(name) <= MAX_NAME_CHARACTERS and name.isprintable() for name in names):
         raise Problem("unauthenticated")
     scope = claims.get("scope", "")
     granted = frozenset(scope.split()) & SCOPES if isinstance(scope, str) else frozenset[str]()

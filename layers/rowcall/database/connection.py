@@ -62,11 +62,21 @@ class Database:
     """Thread-safe: each thread has a connection of its own, opened when first needed."""
 
     def __init__(
-        self, url: str, *, ca_file: str = "", connect_timeout: float = 2.0, setting: str = "DATABASE_URL"
+        self,
+        url: str,
+        *,
+        ca_file: str = "",
+        connect_timeout: float = 2.0,
+        setting: str = "DATABASE_URL",
+        tenant_setting: str = "",
     ) -> None:
-        """Raises `InvalidSettings` for a `url` or `ca_file` that cannot be understood; connects to nothing."""
+        """`tenant_setting` is what a statement's tenant is told to Postgres by, if at all, for row-level security.
+
+        Raises `InvalidSettings` for a `url` or `ca_file` that cannot be understood; connects to nothing.
+        """
         self._address = Address.parse(url, ca_file=ca_file, setting=setting)
         self._connect_timeout = connect_timeout
+        self._tenant_setting = tenant_setting
         self._own = threading.local()
         self._lock = threading.Lock()
         self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
@@ -78,9 +88,9 @@ class Database:
         """How many have been started so far, by all threads; `calls.count` is this thread's."""
         return self._transactions
 
-    def query(self, sql: str, values: Sequence[object], deadline: Deadline) -> Rows:
-        """The rows of one statement. Raises `Problem` or `StatementFailed`."""
-        context = self._transact(sql, values, deadline)
+    def query(self, sql: str, values: Sequence[object], deadline: Deadline, tenant: str | None = None) -> Rows:
+        """The rows of one statement, as `tenant` may see them. Raises `Problem` or `StatementFailed`."""
+        context = self._transact(sql, values, deadline, tenant)
         return Rows(
             [
                 ResultColumn(column["name"], TYPE_NAMES.get(column["type_oid"], "text"))
@@ -89,10 +99,12 @@ class Database:
             context.rows or [],
         )
 
-    def explain(self, sql: str, values: Sequence[object], deadline: Deadline) -> dict[str, Any]:
+    def explain(
+        self, sql: str, values: Sequence[object], deadline: Deadline, tenant: str | None = None
+    ) -> dict[str, Any]:
         """Postgres's plan for a statement that is not run. Raises `Problem` or `StatementFailed`."""
         try:
-            context = self._transact(_EXPLAIN + sql, values, deadline)
+            context = self._transact(_EXPLAIN + sql, values, deadline, tenant)
         except StatementFailed as error:
             if error.position is not None:
                 error.position -= len(_EXPLAIN)
@@ -110,9 +122,10 @@ class Database:
         for session in list(self._sessions):
             session.drop()
 
-    def _transact(self, sql: str, values: Sequence[object], deadline: Deadline) -> Any:
+    def _transact(self, sql: str, values: Sequence[object], deadline: Deadline, tenant: str | None = None) -> Any:
+        told = (self._tenant_setting, tenant) if self._tenant_setting and tenant is not None else None
         try:
-            message = encode(sql, values)
+            message = encode(sql, values, told)
         except ValueError as error:
             raise StatementFailed("22021", "text that Postgres cannot hold") from error
         try:

@@ -1,7 +1,7 @@
 """Reads the catalog from Postgres: what this role may select, less what is hidden.
 
 Never scans a big table: a column's values come from its type, its CHECK constraint or the statistics, or else from a
-table that has no more than `SAMPLE` rows.
+table that has no more than `SAMPLE` rows. Where tenants share tables, only from the first two, which hold no rows.
 """
 
 from __future__ import annotations
@@ -84,15 +84,18 @@ def read_catalog(
     hidden_columns: Sequence[str] = (),
     visible_columns: Sequence[str] = (),
     max_values: int = 50,
+    values_of_rows: bool = True,
 ) -> Catalog:
-    """The catalog as the role of `database` sees it. Raises `Problem`."""
+    """The catalog as the role of `database` sees it, which all tenants share. Raises `Problem`."""
     visibility = Visibility.of(allowed_tables, hidden_columns, visible_columns)
     found = database.query(_statement("catalog"), [list(schemas), max_values], deadline)
     relations = {row[0]: relation for row in found.rows if (relation := _relation(row, visibility))}
     unknown = [
         (relation, attributes)
         for relation in relations.values()
-        if (attributes := [a for a in relation.attributes.values() if not _known(relation, a, max_values)])
+        if (attributes := [a for a in relation.attributes.values() if not _declared(relation, a, max_values)])
+        and values_of_rows
+        and (attributes := [a for a in attributes if not _known(relation, a, max_values)])
         and _is_cheap(database, relation, attributes, deadline)
     ]
     _sample(database, unknown, max_values, deadline)
@@ -195,8 +198,8 @@ def _key(relation: _Relation) -> str:
     return Table(relation.name, (), relation.schema).key
 
 
-def _known(relation: _Relation, attribute: _Attribute, max_values: int) -> bool:
-    """Give `attribute` its values, if they are known without looking at rows; false if that is worth a look."""
+def _declared(relation: _Relation, attribute: _Attribute, max_values: int) -> bool:
+    """Give `attribute` the values that its type or a CHECK declares; false if only rows could tell."""
     if attribute.labels:
         attribute.values = tuple(attribute.labels)
         return True
@@ -205,8 +208,11 @@ def _known(relation: _Relation, attribute: _Attribute, max_values: int) -> bool:
     if values := _allowed(relation, attribute):
         attribute.values = _short(values, max_values)
         return True
-    if not may_be_listed(relation.name, attribute.name):
-        return True
+    return not may_be_listed(relation.name, attribute.name)
+
+
+def _known(relation: _Relation, attribute: _Attribute, max_values: int) -> bool:
+    """Give `attribute` the values that statistics tell; false if the rows are worth a look."""
     if attribute.statistics is not None and (relation.is_analyzed or relation.rows > SAMPLE):
         attribute.values = tuple(sorted(_short([value.rstrip() for value in attribute.statistics], max_values)))
         return True

@@ -1,8 +1,8 @@
 """One connection to Postgres, on which BEGIN READ ONLY, one statement and COMMIT make one round trip.
 
-All three stand before one Sync, so Postgres skips what follows a part that failed: the statement cannot run outside
-of its transaction, and a transaction pooler gives all to one server. Statements are unnamed and go by the extended
-protocol, which refuses a second statement in the same text.
+All stand before one Sync, so Postgres skips what follows a part that failed: the statement cannot run outside of its
+transaction or without its tenant, and a transaction pooler gives all to one server. Statements are unnamed and go by
+the extended protocol, which refuses a second statement in the same text.
 https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
 """
 
@@ -43,13 +43,20 @@ class ResultTooLarge(Exception):
     """The answer has more than `MAX_RESULT_BYTES`; the statement was cancelled."""
 
 
-def encode(statement: str, values: Sequence[object]) -> bytes:
-    """All that is sent for one transaction. Raises `ValueError` for text that Postgres cannot hold."""
-    texts: list[str | None] = [statement, *make_params(PY_TYPES, values)]
+def encode(statement: str, values: Sequence[object], setting: tuple[str, str] | None = None) -> bytes:
+    """All that is sent for one transaction, in which alone `setting`, a name and a value, holds.
+
+    Raises `ValueError` for text that Postgres cannot hold.
+    """
+    texts: list[str | None] = [statement, *(setting or ()), *make_params(PY_TYPES, values)]
     if any(text is not None and "\0" in text for text in texts):
         raise ValueError("a zero character")
     text, *parameters = [None if text is None else text.encode() for text in texts]
-    return b"".join((_BEGIN, _parse(text or b""), _bind(parameters), _DESCRIBE, _EXECUTE, _COMMIT))
+    parts = [_BEGIN]
+    if setting:
+        parts += (_SET, _bind(parameters[:2]), _EXECUTE)
+        del parameters[:2]
+    return b"".join((*parts, _parse(text or b""), _bind(parameters), _DESCRIBE, _EXECUTE, _COMMIT))
 
 
 class Session(CoreConnection):  # type: ignore[misc]
@@ -208,6 +215,7 @@ def _bind(parameters: Sequence[bytes | None]) -> bytes:
 _DESCRIBE = _message(b"D", b"P\0")
 _EXECUTE = _message(b"E", b"\0\0\0\0\0")
 _BEGIN = _parse(b"BEGIN READ ONLY") + _bind(()) + _EXECUTE
+_SET = _parse(b"SELECT FROM set_config($1, $2, true) AS value WHERE value IS NULL")  # returns no row
 _COMMIT = _parse(b"COMMIT") + _bind(()) + _EXECUTE + _message(b"S")
 _ROLLBACK = _message(b"Q", b"ROLLBACK\0")
 _TERMINATE = _message(b"X")
