@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _pytest.fixtures import SubRequest
 
 from local.processes import ROOT
 
@@ -34,7 +33,7 @@ def render(**parameters: str) -> Any:
 
 
 @pytest.fixture(params=["dev", "prod"])
-def rendered(request: SubRequest) -> Any:
+def rendered(request: pytest.FixtureRequest) -> Any:
     return render(Stage=request.param)
 
 
