@@ -56,6 +56,10 @@ ask: export QUESTION = $(value Q)
 ask: $(VENV)/local ## ask one question: make ask Q="top 5 products by revenue"
 	@$(BIN)/python -m local.ask "$$QUESTION"
 
+.PHONY: api-key
+api-key: $(VENV)/local ## make an API key, shown once: WHO=ann TENANT=acme SCOPES=query,chat DAYS=90
+	@$(BIN)/python -m local.api_key
+
 .PHONY: test
 test: $(VENV)/dev $(SAM) ## run the tests
 	@$(BIN)/python -m pytest

@@ -33,8 +33,8 @@ def main() -> int:
     try:
         port = _port(os.environ.get("PORT") or "8000")
         log = STATE / "serve.log"
-        with started(console, log, port) as (_, api):
-            SERVED.write_text(json.dumps({"url": api.url}))
+        with started(console, log, port) as (stack, api):
+            SERVED.write_text(json.dumps({"url": api.url, "aws": stack.aws_environ}))
             try:
                 console.print(f"\n  [bold]{api.url}[/]\n\n  {CURL.format(url=api.url)}\n", markup=True, soft_wrap=True)
                 console.print(

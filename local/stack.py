@@ -11,10 +11,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import FrameType, TracebackType
 from typing import NoReturn, Self
 
+from local import tables
 from local.aws import REGION, Aws
 from local.bridge import Bridge
 from local.postgres import SQL, Postgres
@@ -22,6 +23,8 @@ from local.processes import Processes
 from local.redis import Redis
 
 SHOP = "shop"
+LAPTOP_QUOTA = "100000"
+"""Questions per window: a person at a laptop is no crowd."""
 Tell = Callable[[str, float], None]
 
 
@@ -53,6 +56,8 @@ class Stack:
         self._tell = tell
         self._seal_key = secrets.token_hex(32)
         self._handlers: dict[signal.Signals, signal.Handlers] = {}
+        self._later = ThreadPoolExecutor(1)
+        self._tables: Future[None] | None = None
 
     def __enter__(self) -> Self:
         self._exit_on_signals()
@@ -75,8 +80,14 @@ class Stack:
     ) -> None:
         self.close()
 
+    def wait(self) -> None:
+        """Wait for what the API can start without: the tables."""
+        if self._tables:
+            self._tables.result()
+
     def close(self) -> None:
         """Stop every part."""
+        self._later.shutdown()
         for part in (self.bridge, self.aws, self.redis, self.postgres):
             if part:
                 part.stop()
@@ -87,21 +98,32 @@ class Stack:
     @property
     def environ(self) -> dict[str, str]:
         """The given environment, completed by what leads to the parts."""
-        ours = {"STAGE": "local", "PLAN_SEAL_KEY": self._seal_key}
+        ours = {
+            "STAGE": "local",
+            "PLAN_SEAL_KEY": self._seal_key,
+            "ADDRESS_QUOTA": LAPTOP_QUOTA,
+            "USER_QUOTA": LAPTOP_QUOTA,
+        }
         if self.postgres:
             ours["DATABASE_URL"] = self.postgres.reader_url(SHOP)
         if self.bridge:
             ours |= {"UPSTASH_REDIS_REST_URL": self.bridge.url, "UPSTASH_REDIS_REST_TOKEN": self.bridge.token}
-        if self.aws:
-            ours |= {
-                "AWS_ENDPOINT_URL": self.aws.url,
-                "AWS_ACCESS_KEY_ID": "local",
-                "AWS_SECRET_ACCESS_KEY": "local",
-                "AWS_DEFAULT_REGION": REGION,
-                "AWS_REGION": REGION,
-                "AWS_EC2_METADATA_DISABLED": "true",
-            }
-        return ours | self._given
+        return ours | self.aws_environ | self._given
+
+    @property
+    def aws_environ(self) -> dict[str, str]:
+        """What leads to our AWS and its tables; nothing where it is elsewhere."""
+        if not self.aws:
+            return {}
+        return {
+            "AWS_ENDPOINT_URL": self.aws.url,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            **tables.TABLES,
+        }
 
     def _start_postgres(self) -> None:
         begin = time.monotonic()
@@ -121,6 +143,7 @@ class Stack:
     def _start_aws(self) -> None:
         begin = time.monotonic()
         self.aws = Aws(self.processes)
+        self._tables = self._later.submit(tables.create, self.aws.url, REGION)
         self._tell("AWS by moto", time.monotonic() - begin)
 
     def _exit_on_signals(self) -> None:

@@ -26,5 +26,6 @@ def started(console: Console, log: Path, port: int | None = None) -> Iterator[tu
             stack = context.enter_context(Stack(tell=tell))
             begin = time.monotonic()
             api = Api(stack, port or free_port(), log)
+            stack.wait()
             tell("the API", time.monotonic() - begin)
         yield stack, api

@@ -171,6 +171,8 @@ def test_what_is_set_already_wins_and_nothing_is_started_for_it() -> None:
         "AWS_ENDPOINT_URL": "https://aws.example",
         "AWS_REGION": "eu-west-1",
         "PLAN_SEAL_KEY": "k" * 32,
+        "ADDRESS_QUOTA": "100",
+        "USER_QUOTA": "500",
         "LOG_LEVEL": "DEBUG",
     }
     with Stack(given) as stack:
