@@ -7,6 +7,7 @@ from mangum import Mangum
 
 from api import health, problems, query, tables, usage
 from api.middleware import Cors, Envelope
+from rowcall import bootstrap, settings
 
 app = FastAPI(
     title="rowcall",
@@ -22,6 +23,9 @@ app.include_router(health.router)
 problems.install(app)
 app.add_middleware(Envelope)
 app.add_middleware(Cors)
+
+if settings.snapshot_is_being_made():
+    bootstrap.preload()
 
 handler = Mangum(
     app,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
@@ -24,6 +25,8 @@ from rowcall.reporting import Reporter
 from rowcall.settings import Settings
 
 if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.parameters import SecretsProvider
+
     from rowcall.budget import Ledger
     from rowcall.cache.semantic import Semantic
     from rowcall.embedders import Embedder
@@ -218,6 +221,12 @@ class Services:
         return sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
+def preload() -> None:
+    """Import all that a miss may need. For a snapshot only: it connects to nothing and reads no secret."""
+    for name in ("rowcall.planning", "rowcall.planners.grammar", "rowcall.planners.transport", "anthropic", "openai"):
+        import_module(name)
+
+
 def start(environ: Mapping[str, str] = os.environ) -> Services:
     """The services of this environment; raises `InvalidSettings`. Opens nothing but the secret of SECRET_ARN."""
     settings = settings_module.load(environ, _secret)
@@ -234,7 +243,12 @@ def start(environ: Mapping[str, str] = os.environ) -> Services:
 
 
 def _secret(arn: str, *, fresh: bool = False) -> dict[str, str]:
-    from aws_lambda_powertools.utilities import parameters
-
-    found = parameters.get_secret(arn, transform="json", max_age=300, force_fetch=fresh)
+    found: Any = _secrets().get(arn, transform="json", max_age=300, force_fetch=fresh)
     return {str(name): str(value) for name, value in dict(found).items()}
+
+
+@cache
+def _secrets() -> SecretsProvider:
+    from aws_lambda_powertools.utilities.parameters import SecretsProvider
+
+    return SecretsProvider(boto_config=aws.patience())

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rowcall import telemetry
 from rowcall.cache.store import Script, StoreUnavailable
+from rowcall.deadline import Deadline
 from rowcall.errors import Problem
 from rowcall.pricing import NANO, Tokens, dollars
 from rowcall.usage import COUNTER_SECONDS, counters, digest, next_month
@@ -28,7 +29,6 @@ from rowcall.usage import COUNTER_SECONDS, counters, digest, next_month
 if TYPE_CHECKING:
     from rowcall.auth import Principal
     from rowcall.cache.store import Store
-    from rowcall.deadline import Deadline
 
 BREAKER_FAILURES = 5
 """Failures in a row after which a provider is left alone."""
@@ -39,6 +39,7 @@ ACCOUNT_SECONDS = 70 * 86400
 SETTLED_SECONDS = 86400
 HOLD_MARGIN_SECONDS = 30.0
 MOST_UNSETTLED = 1000
+SETTLE_SECONDS = 0.5
 
 _TEXT = (Path(__file__).parent / "lua" / "ledger.lua").read_text()
 _LEDGER = Script(_TEXT, sha1(_TEXT.encode(), usedforsecurity=False).hexdigest())
@@ -117,9 +118,12 @@ class Ledger:
         return Admitted(chosen - 1, admitted)
 
     def settle(self, principal: Principal, admitted: Admitted, call: Call, deadline: Deadline) -> None:
-        """Charge what `call` cost and let go of what was reserved for it. Never raises: the money is spent."""
+        """Charge what `call` cost and let go of what was reserved for it. Never raises: the money is spent.
+
+        Even after the deadline a moment is left for it, or the books would be wrong.
+        """
         try:
-            self._ask(principal, deadline, (admitted, call), None)
+            self._ask(principal, Deadline(max(deadline.at, Deadline.after(SETTLE_SECONDS).at)), (admitted, call), None)
         except StoreUnavailable as error:
             telemetry.logger().warning("redis unavailable", reason=str(error))
         except Problem:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
+import boto3
 import pytest
 
+from local.aws import REGION, Aws
 from local.bridge import Bridge
 from local.llm_stub import LlmStub, Says
 from rowcall import bootstrap
@@ -102,3 +105,33 @@ def start(environ: dict[str, str]) -> Iterator[Start]:
     yield make
     for services in started:
         services.close()
+
+
+class Secret:
+    """A secret in Secrets Manager, as moto keeps it."""
+
+    def __init__(self) -> None:
+        self._client = boto3.client("secretsmanager")
+        self.arn: str = self._client.create_secret(Name="rowcall", SecretString="{}")["ARN"]
+
+    def put(self, **values: str) -> None:
+        self._client.put_secret_value(SecretId=self.arn, SecretString=json.dumps(values))
+
+    def delete(self) -> None:
+        self._client.delete_secret(SecretId=self.arn, ForceDeleteWithoutRecovery=True)
+
+
+@pytest.fixture
+def secret(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Secret]:
+    for name, value in {
+        "AWS_ENDPOINT_URL": aws.url,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_DEFAULT_REGION": REGION,
+    }.items():
+        monkeypatch.setenv(name, value)
+    bootstrap._secrets.cache_clear()
+    secret = Secret()
+    yield secret
+    secret.delete()
+    bootstrap._secrets.cache_clear()

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from local.llm_stub import Cut, Drip, Hang, LlmStub, Raw, Recorded, Says, Status, Usage
+from local.llm_stub import Cut, Drip, Hang, LlmStub, Raw, Recorded, Reply, Says, Status, Usage
 from rowcall.settings import InvalidSettings
-from tests.wire.conftest import RIDDLE, TOP, TOP_SQL, Start, ask, proposal, refusal
+from tests.wire.conftest import RIDDLE, TOP, TOP_SQL, Secret, Start, ask, proposal, refusal
 
 
 def test_a_plan_by_claude_is_run_and_told(start: Start, anthropic: LlmStub) -> None:
@@ -337,17 +337,35 @@ def test_a_provider_that_is_back_is_asked_again(
     assert ask(services).plan.planner == "anthropic"
 
 
-def test_a_renewed_key_is_read_once_after_a_401(start: Start, anthropic: LlmStub, environ: dict[str, str]) -> None:
-    def judge(request: Recorded) -> Says | Status:
-        return Says(tool=proposal()) if request.key == "renewed" else Status(401)
+@pytest.mark.parametrize("provider", ["anthropic", "openai"])
+def test_a_rotated_key_is_read_anew_once_after_a_401(
+    start: Start, anthropic: LlmStub, openai: LlmStub, secret: Secret, provider: str
+) -> None:
+    """A real secret in Secrets Manager, as moto keeps it; it is cached for minutes, and the old key is refused."""
 
-    anthropic.default = judge
-    services = start(anthropic=anthropic)
-    services._reload = lambda: services.settings.model_copy(
-        update={"anthropic_api_key": type(services.settings.anthropic_api_key)("renewed")}
-    )
-    assert ask(services).plan.planner == "anthropic"
-    assert [request.key for request in anthropic.requests] == ["key-of-anthropic", "renewed"]
+    def judge(request: Recorded) -> Reply:
+        return Says(tool=proposal()) if request.key == "new-key" else Status(401)
+
+    stub = {"anthropic": anthropic, "openai": openai}[provider]
+    stub.default = judge
+    secret.put(**{f"{provider}_api_key".upper(): "old-key"})
+    path = "/v1" if provider == "openai" else ""
+    services = start(SECRET_ARN=secret.arn, **{f"{provider}_base_url".upper(): f"{stub.url}{path}"})
+    secret.put(**{f"{provider}_api_key".upper(): "new-key"})
+    assert ask(services).plan.planner == provider
+    assert [request.key for request in stub.requests] == ["old-key", "new-key"]
+    assert ask(services, "best 5 products by revenue").plan.planner == provider
+    assert stub.requests[-1].key == "new-key"
+
+
+def test_without_iam_bedrock_is_passed_over(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_BEARER_TOKEN_BEDROCK"):
+        monkeypatch.delenv(name, raising=False)
+    found = ask(start(BEDROCK_REGION="eu-west-3", BEDROCK_BASE_URL="http://127.0.0.1:9"))
+    assert (found.plan.planner, found.plan.passed_over) == ("grammar", ("bedrock",))
 
 
 def test_a_refused_key_is_not_tried_again(start: Start, openai: LlmStub) -> None:

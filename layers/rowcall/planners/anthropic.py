@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from rowcall.deadline import Deadline
 from rowcall.planners import Outcome, Proposal, reply
-from rowcall.planners.model import CUT_OFF, REFUSED, Key, Limits, ModelPlanner, count, unusable
+from rowcall.planners.model import CUT_OFF, REFUSED, Connection, Key, Limits, ModelPlanner, count, unusable
 from rowcall.planners.prompt import Prompt
 from rowcall.planners.retrying import CallFailed, reason, retry_after
 from rowcall.pricing import Price, Tokens
@@ -18,47 +17,30 @@ if TYPE_CHECKING:
     from rowcall.planners.transport import DeadlineClient
 
 
-class AnthropicPlanner(ModelPlanner):
+class AnthropicPlanner(ModelPlanner["Anthropic | AnthropicBedrock"]):
     """Asks one Claude model at `base_url`."""
 
     def __init__(self, model: str, price: Price, key: Key, limits: Limits, *, base_url: str) -> None:
         super().__init__("anthropic", model, price, key, limits)
         self._base_url = base_url
 
-    @cached_property
-    def _http(self) -> DeadlineClient:
-        from rowcall.planners.transport import DeadlineClient
-
-        return DeadlineClient()
-
-    @cached_property
-    def _client(self) -> Anthropic | AnthropicBedrock:
+    def _build(self, http: DeadlineClient) -> Anthropic | AnthropicBedrock:
         from anthropic import Anthropic
 
         return Anthropic(
             api_key=self._current,
             base_url=self._base_url,
             max_retries=0,
-            http_client=self._http,
+            http_client=http,
             open_telemetry=False,
         )
 
-    def load(self) -> None:
-        assert self._client  # noqa: S101 -- builds it
-
-    def close(self) -> None:
-        if "_http" in self.__dict__:
-            self._http.close()
-
-    def _connect(self, key: str) -> None:
-        self._client.api_key = key
-
-    def _once(self, prompt: Prompt, deadline: Deadline) -> Proposal:
+    def _once(self, prompt: Prompt, connection: Connection[Any], deadline: Deadline) -> Proposal:
         import anthropic
 
         try:
-            with self._http.until(deadline):
-                message = self._client.messages.create(**self._request(prompt), timeout=None)
+            with connection.http.until(deadline):
+                message = connection.client.messages.create(**self._request(prompt), timeout=None)
             return Proposal(_outcome(message), _tokens(message.usage))
         except anthropic.APITimeoutError as error:
             raise CallFailed("did not reply in time") from error

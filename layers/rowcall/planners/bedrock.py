@@ -5,7 +5,6 @@ Its client signs with boto3, which Lambda's runtime brings.
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rowcall.planners.anthropic import AnthropicPlanner
@@ -14,6 +13,8 @@ from rowcall.pricing import Price
 
 if TYPE_CHECKING:
     from anthropic import AnthropicBedrock
+
+    from rowcall.planners.transport import DeadlineClient
 
 
 class BedrockPlanner(AnthropicPlanner):
@@ -24,14 +25,13 @@ class BedrockPlanner(AnthropicPlanner):
         self.name = "bedrock"
         self._region = region
 
-    @cached_property
-    def _client(self) -> AnthropicBedrock:
+    def _build(self, http: DeadlineClient) -> AnthropicBedrock:
         from anthropic import AnthropicBedrock
 
         return AnthropicBedrock(
             aws_region=self._region,
             base_url=self._base_url or f"https://bedrock-runtime.{self._region}.amazonaws.com",
             max_retries=0,
-            http_client=self._http,
+            http_client=http,
             open_telemetry=False,
         )

@@ -5,11 +5,12 @@ A provider's module only builds its SDK's client and says what a reply holds.
 
 from __future__ import annotations
 
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from aws_lambda_powertools.metrics import MetricUnit
 
@@ -19,6 +20,11 @@ from rowcall.planners import Asking, PlannerUnavailable, Proposal, Unusable
 from rowcall.planners.prompt import Prompt, build
 from rowcall.planners.retrying import CallFailed, Retrying
 from rowcall.pricing import Price, Tokens, dollars
+
+if TYPE_CHECKING:
+    from rowcall.planners.transport import DeadlineClient
+
+T = TypeVar("T")
 
 OVERHEAD_TOKENS = 2_000
 """What a provider adds to a prompt for tools and schema; generously, as it is part of the worst case."""
@@ -36,8 +42,16 @@ class Limits:
     max_tokens: int
 
 
-class ModelPlanner(ABC):
-    """A planner by one model of one provider."""
+@dataclass(frozen=True, slots=True)
+class Connection(Generic[T]):
+    """An SDK's client and the HTTP client under it, which knows the deadline."""
+
+    client: T
+    http: DeadlineClient
+
+
+class ModelPlanner(ABC, Generic[T]):
+    """A planner by one model of one provider. Safe to use from several threads."""
 
     def __init__(self, name: str, model: str, price: Price, key: Key, limits: Limits) -> None:
         self.name = name
@@ -46,6 +60,8 @@ class ModelPlanner(ABC):
         self._key = key
         self._current = key(False)
         self._limits = limits
+        self._lock = threading.Lock()
+        self._connection: Connection[T] | None = None
 
     def worst_cost(self, asking: Asking) -> int:
         prompt = build(asking, self._limits.catalog_tokens)
@@ -53,7 +69,7 @@ class ModelPlanner(ABC):
 
     def propose(self, asking: Asking, deadline: Deadline) -> Proposal:
         prompt = build(asking, self._limits.catalog_tokens)
-        self.load()  # which takes long once, and is none of the provider's time
+        self.load()  # takes long once, and is none of the provider's time
         try:
             return self._limits.retrying.call(self.name, lambda until: self._call(prompt, until), deadline)
         except PlannerUnavailable as failure:
@@ -63,27 +79,47 @@ class ModelPlanner(ABC):
             raise
 
     def _call(self, prompt: Prompt, deadline: Deadline) -> Proposal:
+        key = self._current
         try:
             return self._timed(prompt, deadline)
         except CallFailed as failure:
-            if failure.status != 401 or not self._renew():
+            if failure.status != 401 or not self._renew(key):
                 raise
             return self._timed(prompt, deadline)
 
-    def _renew(self) -> bool:
+    def load(self) -> Connection[T]:
+        """Import the SDK and build its client, if that is yet to be done; connects to nothing."""
+        with self._lock:
+            if self._connection is None:
+                from rowcall.planners.transport import DeadlineClient
+
+                http = DeadlineClient()
+                self._connection = Connection(self._build(http), http)
+            return self._connection
+
+    def close(self) -> None:
+        """Close what was opened."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.http.close()
+                self._connection = None
+
+    def _renew(self, refused: str) -> bool:
         """Whether there is another key than the one that was refused."""
         fresh = self._key(True)
-        changed = fresh != self._current
-        self._current = fresh
-        if changed:
-            self._connect(fresh)
-        return changed
+        with self._lock:
+            if self._current == refused:
+                self._current = fresh
+                self._connection = self._connection and Connection(
+                    self._build(self._connection.http), self._connection.http
+                )
+            return self._current != refused
 
     def _timed(self, prompt: Prompt, deadline: Deadline) -> Proposal:
         tokens = Tokens()
         started = time.perf_counter()
         try:
-            proposal = self._once(prompt, deadline)
+            proposal = self._once(prompt, self.load(), deadline)
             tokens = proposal.tokens
             return proposal
         finally:
@@ -104,19 +140,11 @@ class ModelPlanner(ABC):
                 telemetry.emit({"llm_tokens_total": (count, MetricUnit.Count)}, model=self.model, type=kind)
 
     @abstractmethod
-    def load(self) -> None:
-        """Import the SDK and build its client, if that is yet to be done; connects to nothing."""
+    def _build(self, http: DeadlineClient) -> T:
+        """The SDK's client, with the current key."""
 
     @abstractmethod
-    def close(self) -> None:
-        """Close what was opened."""
-
-    @abstractmethod
-    def _connect(self, key: str) -> None:
-        """Use `key` from the next call on."""
-
-    @abstractmethod
-    def _once(self, prompt: Prompt, deadline: Deadline) -> Proposal:
+    def _once(self, prompt: Prompt, connection: Connection[T], deadline: Deadline) -> Proposal:
         """One call. Raises `CallFailed`."""
 
 

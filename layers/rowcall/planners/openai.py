@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from rowcall.deadline import Deadline
 from rowcall.planners import Outcome, Proposal, reply
-from rowcall.planners.model import CUT_OFF, REFUSED, Key, Limits, ModelPlanner, count, unusable
+from rowcall.planners.model import CUT_OFF, REFUSED, Connection, Key, Limits, ModelPlanner, count, unusable
 from rowcall.planners.prompt import Prompt
 from rowcall.planners.retrying import CallFailed, reason, retry_after
 from rowcall.pricing import Price, Tokens
@@ -20,46 +19,29 @@ if TYPE_CHECKING:
 BASE_URL = "https://api.openai.com/v1"
 
 
-class OpenAIPlanner(ModelPlanner):
+class OpenAIPlanner(ModelPlanner["OpenAI"]):
     """Asks one model at `base_url`, OpenAI's own if that is empty."""
 
     def __init__(self, model: str, price: Price, key: Key, limits: Limits, *, base_url: str) -> None:
         super().__init__("openai", model, price, key, limits)
         self._base_url = base_url or BASE_URL
 
-    @cached_property
-    def _http(self) -> DeadlineClient:
-        from rowcall.planners.transport import DeadlineClient
-
-        return DeadlineClient()
-
-    @cached_property
-    def _client(self) -> OpenAI:
+    def _build(self, http: DeadlineClient) -> OpenAI:
         from openai import OpenAI
 
         return OpenAI(
             api_key=self._current or "none",  # a local model needs no key, the SDK does
             base_url=self._base_url,
             max_retries=0,
-            http_client=self._http,
+            http_client=http,
         )
 
-    def load(self) -> None:
-        assert self._client  # noqa: S101 -- builds it
-
-    def close(self) -> None:
-        if "_http" in self.__dict__:
-            self._http.close()
-
-    def _connect(self, key: str) -> None:
-        self._client.api_key = key
-
-    def _once(self, prompt: Prompt, deadline: Deadline) -> Proposal:
+    def _once(self, prompt: Prompt, connection: Connection[Any], deadline: Deadline) -> Proposal:
         import openai
 
         try:
-            with self._http.until(deadline):
-                completion = self._client.chat.completions.create(**self._request(prompt), timeout=None)
+            with connection.http.until(deadline):
+                completion = connection.client.chat.completions.create(**self._request(prompt), timeout=None)
             return Proposal(_outcome(completion), _tokens(completion.usage))
         except openai.APITimeoutError as error:
             raise CallFailed("did not reply in time") from error

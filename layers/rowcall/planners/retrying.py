@@ -38,12 +38,16 @@ class CallFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Retrying:
-    """At most `retries` further calls, each within `timeout` seconds. `sleep` and `jitter` are for tests."""
+    """At most `retries` further calls, each within `timeout` seconds. `sleep` and `jitter` are for tests.
+
+    Environments that start from one snapshot share the state of `random`, and would march in step; the system's
+    randomness they do not share.
+    """
 
     retries: int
     timeout: float
     sleep: Callable[[float], None] = time.sleep
-    jitter: Callable[[float, float], float] = random.uniform
+    jitter: Callable[[float, float], float] = random.SystemRandom().uniform
 
     def call(self, planner: str, once: Callable[[Deadline], T], deadline: Deadline) -> T:
         """What `once` returns. Raises `PlannerUnavailable`."""
