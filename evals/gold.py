@@ -96,7 +96,7 @@ def _in_order(found: list[Row], wanted: list[Row]) -> bool:
     for mine, theirs in zip(zip(*found, strict=True), zip(*wanted, strict=True), strict=True):
         known = [value for value in theirs if value is not None]
         try:
-            sorted_ = known == sorted(known) or known == sorted(known, reverse=True)  # type: ignore[type-var]
+            sorted_ = known == sorted(known) or known == sorted(known, reverse=True)
         except TypeError:
             continue
         if mine == theirs and sorted_ and len(set(theirs)) > 1:

@@ -96,7 +96,8 @@ class Databases:
             schemas = [
                 str(row[0])
                 for row in self._postgres.sql(
-                    "SELECT DISTINCT schemaname FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')",
+                    "SELECT DISTINCT schemaname FROM pg_tables"
+                    " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')",
                     database,
                 )
             ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from evals.gold import orders, same, statements
@@ -45,7 +45,7 @@ def test_ties_may_change_places() -> None:
 
 
 def test_values_compare_by_what_they_are() -> None:
-    assert same([(Decimal("1.50"), date(2024, 1, 1))], [(1.5, datetime(2024, 1, 1))], ordered=False)
+    assert same([(Decimal("1.50"), date(2024, 1, 1))], [(1.5, datetime(2024, 1, 1, tzinfo=UTC))], ordered=False)
     assert not same([(None,)], [(0,)], ordered=False)
     assert not same([(True,)], [("true",)], ordered=False)
 

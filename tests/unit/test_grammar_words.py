@@ -52,7 +52,10 @@ def test_an_identifier_is_cut_into_its_words(name: str, words: tuple[str, ...]) 
 def schema(**tables: str) -> Schema:
     """Tables of columns as "name type, name type"; no key is declared."""
     made = {
-        name: Table(name, tuple(Column(*column.split(maxsplit=1)) for column in columns.split(", ")))
+        name: Table(
+            name,
+            tuple(Column(one, type_) for one, _, type_ in (column.partition(" ") for column in columns.split(", "))),
+        )
         for name, columns in tables.items()
     }
     return Schema(Catalog(made, repr(tables)))

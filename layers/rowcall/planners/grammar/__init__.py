@@ -3,10 +3,14 @@
 It abstains (`Unanswerable`) rather than guess: a wrong answer is worse than none. No network, no randomness, and no
 knowledge of any database but what the catalog says.
 
-    words      English: stems, synonyms, the words of an identifier       schema     a catalog as people speak of it
-    reading    what a question means, as data                             compose    a reading as SQL
-    cursor -> names -> nouns -> conditions -> measures -> parser          from words to a reading, each on the one before
-    explain    a reading in one sentence                                  suggest    questions that do work
+    words     English: stems, synonyms, the words of an identifier
+    schema    a catalog as people speak of it
+    reading   what a question means, as data
+    cursor -> names -> nouns -> conditions -> measures -> groups -> orders -> shown -> parser
+              from words to a reading, each building on the one before
+    compose   a reading as SQL
+    explain   a reading in one sentence
+    suggest   questions that do work
 """
 
 from __future__ import annotations

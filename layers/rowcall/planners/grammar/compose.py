@@ -7,10 +7,12 @@ so that no row is counted twice.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from sqlglot import exp
 from sqlglot.dialects.postgres import Postgres
+from sqlglot.generators.postgres import PostgresGenerator
 
 from rowcall.catalog import Table
 from rowcall.planners.grammar.reading import (
@@ -27,7 +29,6 @@ from rowcall.planners.grammar.reading import (
     Like,
     Measure,
     Not,
-    Order,
     Place,
     Ratio,
     Reading,
@@ -42,21 +43,22 @@ _COMPARE = {">": exp.GT, ">=": exp.GTE, "<": exp.LT, "<=": exp.LTE, "=": exp.EQ,
 _TIMES = frozenset({"timestamp with time zone", "timestamptz"})
 
 
+_Given = TypeVar("_Given")
+
+
 class Unspeakable(Exception):
     """A reading that this module has no faithful SQL for."""
 
 
-class _Named(Postgres.Generator):
+class _Named(PostgresGenerator):
     """Postgres with placeholders as drafts have them: `:s0`."""
-
-    NAMED_PLACEHOLDER_TOKEN = ":"
 
     def placeholder_sql(self, expression: exp.Placeholder) -> str:
         return f":{expression.name}"
 
 
 def text_of(tree: exp.Expr) -> str:
-    return _Named(dialect="postgres").generate(tree)
+    return str(_Named(dialect="postgres").generate(tree))
 
 
 def _slot(name: str, type_: str = "") -> exp.Expr:
@@ -78,7 +80,8 @@ class _Rows:
         self.where: list[exp.Expr] = []
 
     def reach(self, path: Path, start: str = "", outer: bool = False) -> str:
-        alias, done = start or self.root, ()
+        alias = start or self.root
+        done: Path = ()
         for step in path:
             done = (*done, step)
             name = (start or self.root, done)
@@ -97,7 +100,7 @@ class _Rows:
         return query.where(*self.where) if self.where else query
 
 
-def _table(table: Table, alias: str) -> exp.Table:
+def _table(table: Table, alias: str) -> exp.Expr:
     schema = exp.to_identifier(table.schema, quoted=True) if table.schema != "public" else None
     made = exp.Table(this=exp.to_identifier(table.name, quoted=_quoted(table.name)), db=schema)
     return exp.alias_(made, alias, table=True)
@@ -107,13 +110,7 @@ def _quoted(name: str) -> bool:
     return not (name.islower() and name.isidentifier() and name.isascii()) or name in _RESERVED
 
 
-_RESERVED = frozenset(
-    "all and any as asc between by case cast check column create current_date current_user date default desc distinct "
-    "do else end except false fetch for foreign from grant group having in into is join leading left like limit not null "
-    "offset on only or order primary references right select session_user some table then to trailing true union unique "
-    "user using when where window with year month day hour minute second interval time timestamp analyze array offset "
-    "collate constraint cross freeze full inner natural outer overlaps similar verbose binary lateral initially".split()
-)
+_RESERVED = frozenset(word.casefold() for word in Postgres.Tokenizer.KEYWORDS)
 
 
 def _column(alias: str, name: str) -> exp.Column:
@@ -253,8 +250,8 @@ class Composer:
                 if len(key) != 1:
                     raise Unspeakable
                 counted = exp.Count(this=exp.Distinct(expressions=[_column(at, key[0])]))
-            assert one.value is not None
-            number = _slot(f"s{one.value.slot}", "bigint") if one.value.slot is not None else self.value(one.value)
+            value = _given(one.value)
+            number = _slot(f"s{value.slot}", "bigint") if value.slot is not None else self.value(value)
             return _COMPARE[one.operator](this=exp.paren(inner.select([counted])), expression=number)
         self.constants.append("1")
         found = exp.Exists(this=inner.select([exp.Literal.number(1)]))
@@ -284,11 +281,11 @@ class Composer:
             else:
                 made = exp.Count(this=exp.Star())
         else:
-            assert one.place is not None
-            if any(not step.up for step in one.place.path):
+            place = _given(one.place)
+            if any(not step.up for step in place.path):
                 raise Unspeakable
-            at = rows.reach(one.place.path, alias if alias != rows.root else "")
-            inner: exp.Expr = _column(at, one.place.field.name)
+            at = rows.reach(place.path, alias if alias != rows.root else "")
+            inner: exp.Expr = _column(at, place.field.name)
             if one.times is not None:
                 inner = exp.Mul(this=inner, expression=_column(alias, one.times.name))
             if one.distinct:
@@ -357,8 +354,7 @@ class Composer:
                 named = self.schema.tables[one.things.table].name
                 return f"{one.place.field.name}_count" if one.place else f"{named}_count"
             prefix = {"sum": "total", "avg": "average"}.get(one.function, one.function)
-            assert one.place is not None
-            return f"{prefix}_{'value' if one.times else one.place.field.name}"
+            return f"{prefix}_{'value' if one.times else _given(one.place).field.name}"
         if isinstance(one, Ratio):
             return "percentage" if one.percent else "ratio"
         if isinstance(one, Dimension):
@@ -382,7 +378,8 @@ class Composer:
 
     def ordered(self, query: exp.Select, rows: _Rows, reading: Reading, alias: str = "") -> exp.Select:
         for order in reading.order:
-            assert not isinstance(order.by, Dimension)
+            if isinstance(order.by, Dimension):
+                raise Unspeakable
             query = query.order_by(_direction(self.expression(rows, order.by, alias), order.descending))
         return self.limited(query, reading.limit)
 
@@ -418,9 +415,6 @@ class Composer:
         if len(of) != 1:
             raise Unspeakable
         things = next(iter(of.values()))
-        whole = reading.dimensions[0]
-        if reading.keep_empty and whole.things is not None and len(reading.dimensions) == 1:
-            return self.kept(reading, things, whole)
         rows = self.rows(things)
         groups: list[exp.Expr] = []
         keys: list[list[exp.Expr]] = []
@@ -435,15 +429,14 @@ class Composer:
                 self.refuse_repeats(measure, reading)
         shown: list[exp.Expr] = []
         titles: list[Expression | Dimension] = []
-        order = [one for one in reading.shown if not _measured(one)]
-        if order:
+        if not all(_measured(number) for number in reading.shown):
             raise Unspeakable
         for columns, one in zip(keys, reading.dimensions, strict=True):
             shown += columns
             titles += [_titled(one, index) for index in range(len(columns))]
-        for one in reading.shown:
-            shown.append(self.expression(rows, one, spread=spread))
-            titles.append(one)
+        for number in reading.shown:
+            shown.append(self.expression(rows, number, spread=spread))
+            titles.append(number)
         query = rows.select(self.named(shown, titles))
         query = query.group_by(*_unique(groups))
         for measure, operator, value in reading.having:
@@ -476,9 +469,7 @@ class Composer:
             if not one.path and things.table != one.things.table:
                 raise Unspeakable
             return one.path
-        place = one.bucket.place if one.bucket else one.place
-        assert place is not None
-        return place.path
+        return _given(one.bucket.place if one.bucket else one.place).path
 
     def dimension(self, rows: _Rows, things: Things, one: Dimension) -> tuple[list[exp.Expr], list[exp.Expr], bool]:
         """What a group is shown by, what else it is grouped by, and whether joins to it repeat rows."""
@@ -488,46 +479,16 @@ class Composer:
             if one.bucket is not None:
                 at = rows.reach(path)
                 return [self.bucket(_column(at, one.bucket.place.field.name), one.bucket)], [], repeats
-            assert one.place is not None
-            return [_column(rows.reach(path), one.place.field.name)], [], repeats
+            return [_column(rows.reach(path), _given(one.place).field.name)], [], repeats
         at = rows.reach(path)
         rows.where.extend(self.condition(rows, at, each) for each in one.things.where)
-        shown = [
+        shown: list[exp.Expr] = [
             _column(rows.reach(place.path, at if at != rows.root else ""), place.field.name) for place in one.shown
         ]
-        extra = [_column(at, name) for name in self.schema.key(one.things.table)]
+        extra: list[exp.Expr] = [_column(at, name) for name in self.schema.key(one.things.table)]
         if path and not path[-1].up and not self.schema.is_link(path[-1].source) and one.shown:
             extra = []  # values listed for each row of another table: what they are called is all they are
         return shown, extra, repeats
-
-    def kept(self, reading: Reading, things: Things, whole: Dimension) -> exp.Select:
-        """Every thing is shown, those with nothing to measure too: a subquery for each."""
-        assert whole.things is not None
-        path = tuple(step.reversed() for step in reversed(whole.path))
-        if not path:
-            raise Unspeakable
-        rows = self.rows(whole.things)
-        shown: list[exp.Expr] = [self.expression(rows, place) for place in whole.shown]
-
-        def inner(one: Expression) -> exp.Expr:
-            if not isinstance(one, Measure):
-                raise Unspeakable
-            first, *rest = path
-            sub = _Rows(self, self.alias(first.target), first.target)
-            sub.where.append(_on(first, rows.root, sub.root))
-            at = sub.reach(tuple(rest))
-            sub.where.extend(self.condition(sub, at, each) for each in things.where)
-            made = self.measure(sub, at, one, spread=any(not step.up for step in rest))
-            return exp.paren(sub.select([made]))
-
-        shown += [inner(one) for one in reading.shown]
-        titles: list[Expression | Dimension] = [*whole.shown, *reading.shown]
-        query = rows.select(self.named(shown, titles))
-        for each in reading.order:
-            if isinstance(each.by, Dimension):
-                raise Unspeakable
-            query = query.order_by(_direction(inner(each.by), each.descending))
-        return self.limited(query, reading.limit)
 
     def bucket(self, column: exp.Expr, one: Bucket) -> exp.Expr:
         type_ = one.place.field.column.type
@@ -542,6 +503,12 @@ class Composer:
 def rows_strict(rows: _Rows, path: Path) -> bool:
     """A joined column is shown beside its row even where the row has none, unless a condition already needs it."""
     return not path or (rows.root, path) in rows.aliases
+
+
+def _given(value: _Given | None) -> _Given:
+    if value is None:
+        raise Unspeakable
+    return value
 
 
 def _measured(one: Expression | Dimension) -> bool:
@@ -563,8 +530,6 @@ def _titled(one: Dimension, index: int) -> Expression | Dimension:
 
 
 def _local(one: Compare | Between | Within | Like | Known | Flag | Against) -> Condition:
-    from dataclasses import replace
-
     return replace(one, place=Place(one.place.field))
 
 

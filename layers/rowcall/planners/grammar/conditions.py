@@ -23,57 +23,23 @@ from rowcall.planners.grammar.reading import (
     Within,
 )
 from rowcall.planners.grammar.schema import Ambiguous, Field, Mention, Path
-from rowcall.planners.grammar.words import ENGLISH, stem, stems, synonyms
+from rowcall.planners.grammar.words import PHRASES, stem, stems, synonyms
 
+PREPOSITIONS = tuple(PHRASES["prepositions"])
+COMPARED: dict[str, str] = PHRASES["compared"]
+AFTERWARDS: dict[str, str] = PHRASES["afterwards"]
+MOMENT: dict[str, str] = PHRASES["moment"]
+HOW: dict[str, Literal["contains", "prefix", "suffix"]] = PHRASES["how"]
+FILLERS = tuple(PHRASES["fillers"])
 UNITS = stems("units")
 VERBS = stems("relation_verbs")
-BE = frozenset("is are was were be been being".split())
-HAVE = frozenset("has have had having with".split())
+EQUALS = tuple(PHRASES["equals"])
+BE = frozenset(["is", "are", "was", "were", "be", "been", "being"])
+HAVE = frozenset(["has", "have", "had", "having", "with"])
 NUMERIC = frozenset({"count", "number", "money", "percent"})
 MOMENTS = frozenset({"date", "period", "year"})
 WHO = ("that", "which", "who")
-PREPOSITIONS = (
-    "of", "in", "on", "at", "for", "from", "to", "by", "with", "within", "under", "into", "during", "through", "among", "across",
-    "about", "as", "belonging to", "related to", "associated with", "using", "via",
-)  # fmt: skip
-COMPARED = {
-    "more than": ">", "greater than": ">", "higher than": ">", "larger than": ">", "bigger than": ">", "over": ">",
-    "above": ">", "exceeding": ">", ">": ">", "less than": "<", "fewer than": "<", "lower than": "<", "smaller than": "<",
-    "under": "<", "below": "<", "<": "<", "at least": ">=", "no less than": ">=", "no fewer than": ">=", "minimum of": ">=",
-    ">=": ">=", "greater than or equal to": ">=", "more than or equal to": ">=", "at most": "<=", "no more than": "<=",
-    "up to": "<=", "maximum of": "<=", "<=": "<=", "less than or equal to": "<=", "exactly": "=", "equal to": "=", "=": "=",
-    "not equal to": "<>", "other than": "<>", "!=": "<>", "not more than": "<=", "not less than": ">=", "longer than": ">",
-    "shorter than": "<", "heavier than": ">", "lighter than": "<",
-}  # fmt: skip
 ADJECTIVES = {"longer than": "length", "shorter than": "length", "heavier than": "weight", "lighter than": "weight"}
-AFTERWARDS = {
-    "or more": ">=", "or higher": ">=", "or above": ">=", "or greater": ">=", "and above": ">=", "or over": ">=",
-    "or better": ">=", "and up": ">=", "or less": "<=", "or fewer": "<=", "or lower": "<=", "or below": "<=",
-    "and below": "<=", "or under": "<=",
-}  # fmt: skip
-MOMENT = {
-    "in": "in", "on": "in", "during": "in", "within": "in", "over": "in", "from": "in", "for": "in", "of": "in", "at": "in",
-    "in the year": "in", "in the month of": "in", "for the year": "in", "of the year": "in", "throughout": "in", "this": "in",
-    "in the year of": "in", "dated": "in", "within the": "in",
-    "since": "since", "starting from": "since", "starting": "since", "on or after": "since", "from and after": "since",
-    "after": "after", "later than": "after", "past": "after", "before": "before", "prior to": "before",
-    "earlier than": "before", "until": "until", "up to": "until", "through": "until", "on or before": "until",
-    "no later than": "until", "by": "until", "between": "between",
-}  # fmt: skip
-HOW: dict[str, Literal["contains", "prefix", "suffix"]] = {
-    "contains": "contains", "containing": "contains", "contain": "contains", "includes": "contains", "including": "contains",
-    "that contains": "contains", "starts with": "prefix", "starting with": "prefix", "begins with": "prefix",
-    "beginning with": "prefix", "start with": "prefix", "begin with": "prefix", "starts with the letter": "prefix",
-    "start with the letter": "prefix", "starting with the letter": "prefix", "that starts with": "prefix",
-    "beginning with the letter": "prefix", "begin with the letter": "prefix", "begins with the letter": "prefix",
-    "that start with": "prefix", "ends with": "suffix", "ending with": "suffix", "end with": "suffix", "ending in": "suffix",
-    "ends in": "suffix",
-}  # fmt: skip
-FILLERS = (
-    "in the database", "in our database", "in this database", "in the system", "in total", "overall", "on record", "on file",
-    "in the data", "altogether", "in all", "associated with them", "at all", "right now", "do we have", "have we", "did we have",
-    "are we", "exist", "on average",
-)  # fmt: skip
 
 
 class Conditions(Nouns):
@@ -87,7 +53,9 @@ class Conditions(Nouns):
 
     def glue(self) -> bool:
         """Words that only hold the others together, and verbs that say no more than that things belong together."""
-        if self.take(*FILLERS) or self.attempt(self.in_units):
+        if self.take(*FILLERS):
+            return True
+        if self.attempt(self.in_units):
             return True
         word = self.word()
         if word in BE or word in {
@@ -537,10 +505,8 @@ class Conditions(Nouns):
             return None
         tables = {one.table for one in self.schema.lookup((self.stem(),)) if one.field is None and one.weight >= 0.7}
         tables -= {one.table for one in self.scope}
-        if (
-            len(tables) != 1
-            or not self.at + 1 >= len(self.tokens)
-            and self.word(1) not in {*"?.,;!", "in", "and", "yet", "by"}
+        if len(tables) != 1 or (
+            not self.at + 1 >= len(self.tokens) and self.word(1) not in {*"?.,;!", "in", "and", "yet", "by"}
         ):
             return None
         self.at += 1
@@ -580,8 +546,7 @@ class Conditions(Nouns):
         if how == "equals" and not named:
             negated = bool(self.take("is not", "are not", "not", "other than", "!=", "is other than"))
             if not negated:
-                self.take("of", "is", "are", "was", "=", ":", "named", "called", "equal to", "is equal to", "equals", "being",
-                          "as", "of either", "is either", "either")  # fmt: skip
+                self.take(*EQUALS)
         slots = [slot] if (slot := self.slot({"entity", "text"})) is not None else []
         if not slots:
             return None

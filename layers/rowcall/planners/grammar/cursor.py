@@ -15,7 +15,27 @@ from rowcall.question import Question
 
 Result = TypeVar("Result")
 
-DETERMINERS = frozenset("the a an all any our their its his her these those this some such only just".split())
+DETERMINERS = frozenset(
+    [
+        "the",
+        "a",
+        "an",
+        "all",
+        "any",
+        "our",
+        "their",
+        "its",
+        "his",
+        "her",
+        "these",
+        "those",
+        "this",
+        "some",
+        "such",
+        "only",
+        "just",
+    ]
+)
 MOST_LOOKS = 200_000
 END = frozenset({"?", ".", "!", ";"})
 

@@ -13,7 +13,6 @@ from rowcall.planners.grammar.reading import (
     Flag,
     Known,
     Like,
-    Measure,
     Not,
     Place,
     Ratio,

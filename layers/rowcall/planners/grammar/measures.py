@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from rowcall.planners.grammar.conditions import Conditions
 from rowcall.planners.grammar.cursor import Lost
@@ -24,26 +24,14 @@ from rowcall.planners.grammar.reading import (
     Within,
 )
 from rowcall.planners.grammar.schema import Field, Mention, Schema
-from rowcall.planners.grammar.words import ENGLISH, stem
+from rowcall.planners.grammar.words import ENGLISH, PHRASES, stem
 from rowcall.question import Question
 
+COUNTING = tuple(PHRASES["counting"])
+PORTIONS: dict[str, bool] = PHRASES["portions"]
 AGGREGATES: dict[str, Function] = {
     "total": "sum", "sum": "sum", "combined": "sum", "average": "avg", "mean": "avg", "avg": "avg", "median": "median",
     "maximum": "max", "max": "max", "minimum": "min", "min": "min", "highest": "max", "lowest": "min",
-}  # fmt: skip
-COUNTING = (
-    "number of",
-    "count of",
-    "total number of",
-    "total count of",
-    "how many",
-    "overall number of",
-    "amount of",
-    "no of",
-)
-PORTIONS = {
-    "percentage of": True, "percent of": True, "proportion of": False, "fraction of": False, "percentage of all": True,
-    "share of": False, "what percentage of": True,
 }  # fmt: skip
 
 
@@ -284,8 +272,8 @@ class Measures(Conditions):
 
     # -- ratios ------------------------------------------------------------------------------------------------
 
-    def operand(self, until: Sequence[str]) -> tuple[Things, Place | None]:
-        """One side of a ratio: rows that are counted, or a number of theirs."""
+    def operand(self, until: Sequence[str]) -> Things:
+        """One side of a ratio: rows that are counted."""
         scope = list(self.scope)
         self.swap(self.scope, [])
         self.put("verb", "")
@@ -299,19 +287,19 @@ class Measures(Conditions):
         if self.dimensions or self.shown or self.order:
             raise self.lost()
         self.swap(self.scope, scope)
-        return things, None
+        return things
 
     def ratio(self) -> Expression | None:
-        columns = self.attempt(self._ratio_of_columns)
+        columns = cast("Expression | None", self.attempt(self._ratio_of_columns))
         if columns is not None:
             return columns
-        above, _ = self.operand(("to", "out of", "over", "and"))
+        above = self.operand(("to", "out of", "over", "and"))
         if not self.take("to", "out of", "over"):
             raise self.lost()
         whole = self.take(
             "the total number of", "all", "the number of all", "total number of", "all of the", "the total"
         )
-        below, _ = self.operand(("for each", "in each", "per", "by", "within each", "across"))
+        below = self.operand(("for each", "in each", "per", "by", "within each", "across"))
         if above.table != below.table:
             self.put("base", above)
             self.swap(self.scope, [above, below])

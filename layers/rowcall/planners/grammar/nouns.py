@@ -9,13 +9,10 @@ from rowcall.planners.grammar.cursor import END, Lost
 from rowcall.planners.grammar.names import Names
 from rowcall.planners.grammar.reading import Compare, Flag, Like, Place, Things, Value
 from rowcall.planners.grammar.schema import Ambiguous, Mention, Schema
-from rowcall.planners.grammar.words import ENGLISH, stem
+from rowcall.planners.grammar.words import ENGLISH, PHRASES, stem
 from rowcall.question import Question
 
-NAMED = (
-    "named", "called", "titled", "with the name", "with name", "whose name is", "with the title", "entitled",
-    "with the name of", "by the name of", "with title",
-)  # fmt: skip
+NAMED = tuple(PHRASES["named"])
 
 
 @dataclass(eq=False)
@@ -144,7 +141,7 @@ class Nouns(Names):
     ) -> Things:
         """Put a value that the catalog knows on the one column, of what is being talked of, that it can be of.
 
-        `own` is for adjectives, which are of the thing or of what it has one of: a failed payment makes no failed order.
+        `own` is for adjectives, which are of the thing or of what it has one of: a failed payment makes no order fail.
         """
         ranked: list[tuple[float, Things, Place]] = []
         for recency, host in enumerate(reversed(hosts)):

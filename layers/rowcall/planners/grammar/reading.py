@@ -175,5 +175,4 @@ class Reading:
     order: list[Order] = field(default_factory=list)
     limit: Value | None = None
     distinct: bool = False
-    keep_empty: bool = False
     score: float = 1.0

@@ -7,7 +7,6 @@ names alone. No name of any particular database may stand here.
 from __future__ import annotations
 
 import heapq
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -130,7 +129,7 @@ class Schema:
 
     def _read_tables(self) -> dict[str, tuple[str, ...]]:
         names = {key: table.name for key, table in self.tables.items()}
-        shared = os.path.commonprefix(list(names.values())) if len(names) > 2 else ""
+        shared = _common_prefix(list(names.values())) if len(names) > 2 else ""
         if "_" in shared:
             shared = shared[: shared.rindex("_") + 1]
         elif len(shared) < 2 or any(len(name) - len(shared) < 3 for name in names.values()):
@@ -150,7 +149,7 @@ class Schema:
     def _read_fields(self, key: str) -> dict[str, Field]:
         table = self.tables[key]
         names = [column.name for column in table.columns]
-        shared = os.path.commonprefix(names) if len(names) > 2 else ""
+        shared = _common_prefix(names) if len(names) > 2 else ""
         if "_" in shared:
             shared = shared[: shared.rindex("_") + 1]
         elif len(shared) < 3 or shared in names:
@@ -212,7 +211,7 @@ class Schema:
             yield words[1:], 0.9
             return
         core = words
-        while len(core) > 1 and core[-1] in _SUFFIXES and not (core[-1] == "id"):
+        while len(core) > 1 and core[-1] in _SUFFIXES and core[-1] != "id":
             core = core[:-1]
         if core != words:
             yield core, 0.85
@@ -295,7 +294,7 @@ class Schema:
         if key not in self._keys:
             table = self.tables[key]
             names = [column.name for column in table.columns]
-            shared = os.path.commonprefix(names) if len(names) > 2 else ""
+            shared = _common_prefix(names) if len(names) > 2 else ""
             self._keys[key] = self._key_columns(table, shared)
         return self._keys[key]
 
@@ -478,6 +477,12 @@ class Schema:
                     serial += 1
                     heapq.heappush(heap, (price + cost, serial, step.target, (*path, step)))
         return found
+
+
+def _common_prefix(names: list[str]) -> str:
+    """The characters with which all of these begin."""
+    first, last = min(names), max(names)
+    return first[: next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))]
 
 
 def _family(field: Field) -> str:

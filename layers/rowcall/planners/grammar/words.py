@@ -18,6 +18,8 @@ from rowcall.question import Question
 
 ENGLISH: dict[str, Any] = json.loads(Path(__file__).with_name("english.json").read_text("utf-8"))
 
+PHRASES: dict[str, Any] = ENGLISH["phrases"]
+
 _STEMMER = snowballstemmer.stemmer("english")
 _TOKEN = re.compile(r"\w+(?:[-'’.]\w+)*|[<>]=?|!=|[^\w\s]")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9]+|(?<=[A-Za-z])(?=\d)")
