@@ -7,7 +7,7 @@ look at what a draft means, only at what it can do; and never let a draft throug
     reading     text to a tree of allowed parts          rules      the name and sentence of every rule
     naming      every table and column to the catalog    allowed    nodes, functions, types, operators
                 (with the help of tables and outputs)
-    work        how much the query can make
+    work        how much the query can make; expressions the same of its functions
     parameters  placeholders to $1..$n, with types       proof      may the plan serve the whole template?
     writing     the tree back to text
 

@@ -3,7 +3,7 @@
 Whatever is not listed here is refused, so a construct that Postgres or the parser learns tomorrow is refused
 until somebody adds it. A function belongs here only if it reads nothing but its arguments (no files, settings,
 other tables, sequences, large objects, locks), writes nothing, and does work in proportion to its arguments;
-those whose result can be far bigger than their arguments are measured in `work.py`.
+those whose result can be far bigger than their arguments are measured in `expressions.py`.
 """
 
 from __future__ import annotations
