@@ -91,70 +91,98 @@ def _slot(index: int, slot: Slot) -> str:
     return f"{kind}; placeholders {' '.join(f':s{index}_{form}' if form else f':s{index}' for form in forms)}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """A table as it is told, and what tells whether a question is about it: words of its names and of its comments."""
+
+    table: Table
+    text: str
+    tokens: int
+    name: frozenset[str]
+    columns: dict[str, frozenset[str]]
+    comments: frozenset[str]
+    keys: frozenset[str]
+    neighbours: frozenset[str]
+
+    def score(self, words: frozenset[str], entities: frozenset[str]) -> int:
+        held = sum(f"{self.table.key}.{column}" in entities for column in self.columns)
+        columns = len(words & frozenset().union(*self.columns.values()))
+        return 8 * len(words & self.name) + 6 * held + 2 * columns + len(words & self.comments)
+
+    def narrow(self, words: frozenset[str], entities: frozenset[str]) -> str:
+        """Without the columns that neither join nor share a word with the question."""
+        kept = [
+            column
+            for column in self.table.columns
+            if column.name in self.keys
+            or words & self.columns[column.name]
+            or f"{self.table.key}.{column.name}" in entities
+        ]
+        return _table(self.table, kept)
+
+
 def _catalog(catalog: Catalog, question: Question, limit: int) -> list[str]:
     """The tables, all of them if they fit, else those that the question seems to be about and what joins them."""
-    tables = [catalog.tables[key] for key in sorted(catalog.tables)]
-    whole = [_table(table, table.columns) for table in tables]
-    if sum(map(estimate, whole)) <= limit:
-        return whole
-    left = limit
-    shown: dict[str, str] = {}
-    words = _words(question.text)
-    for table in _by_relevance(catalog, question, words):
-        needed = {column for columns in _key_columns(catalog, table) for column in columns}
-        narrow = [
-            column
-            for column in table.columns
-            if column.name in needed
-            or words & _words(column.name)
-            or f"{table.key}.{column.name}" in _entities(question)
-        ]
-        for columns in (table.columns, narrow):
-            text = _table(table, columns)
-            if estimate(text) <= left:
-                shown[table.key] = text
-                left -= estimate(text)
-                break
-    hidden = len(tables) - len(shown)
+    sheets = _sheets(catalog)
+    if sum(sheet.tokens for sheet in sheets) <= limit:
+        return [sheet.text for sheet in sheets]
+    words, entities = _words(question.text), _entities(question)
+    left, shown = limit, dict[str, str]()
+    for sheet in _by_relevance(sheets, words, entities):
+        text = sheet.text if sheet.tokens <= left else sheet.narrow(words, entities)
+        if estimate(text) <= left:
+            shown[sheet.table.key] = text
+            left -= estimate(text)
+    hidden = len(sheets) - len(shown)
     return [*(shown[key] for key in sorted(shown)), f"{hidden} further tables have nothing to do with the question."]
 
 
-def _by_relevance(catalog: Catalog, question: Question, words: frozenset[str]) -> list[Table]:
+def _by_relevance(sheets: Sequence[_Sheet], words: frozenset[str], entities: frozenset[str]) -> list[_Sheet]:
     """Tables that share words with the question, the most first; then what joins them; then the most joined."""
-    scores = {table.key: _score(table, question, words) for table in catalog.tables.values()}
-    neighbours = _neighbours(catalog)
-    chosen = {key for key, score in scores.items() if score}
+    scores = {sheet.table.key: sheet.score(words, entities) for sheet in sheets}
+    chosen = frozenset(key for key, score in scores.items() if score)
 
-    def rank(table: Table) -> tuple[int, int, int, str]:
-        joins = len(neighbours[table.key] & chosen)
-        return (-scores[table.key], -joins, -len(neighbours[table.key]), table.key)
+    def rank(sheet: _Sheet) -> tuple[int, int, int, str]:
+        key = sheet.table.key
+        return (-scores[key], -len(sheet.neighbours & chosen), -len(sheet.neighbours), key)
 
-    return sorted(catalog.tables.values(), key=rank)
-
-
-def _score(table: Table, question: Question, words: frozenset[str]) -> int:
-    entities = sum(column.rpartition(".")[0] == table.key for column in _entities(question))
-    names = len(words & _words(table.name))
-    columns = len(words & frozenset().union(*(_words(column.name) for column in table.columns)))
-    comments = " ".join([table.comment, *(column.comment for column in table.columns)])
-    return 8 * names + 6 * entities + 2 * columns + len(words & _words(comments))
+    return sorted(sheets, key=rank)
 
 
-def _neighbours(catalog: Catalog) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {key: set() for key in catalog.tables}
-    for key, table in catalog.tables.items():
-        for foreign in table.foreign_keys:
-            if foreign.table in found:
-                found[key].add(foreign.table)
-                found[foreign.table].add(key)
-    return found
+_known: tuple[Catalog, list[_Sheet]] | None = None
+"""The sheets of the catalog that was told last: an environment has one, for as long as the database stays as it is."""
 
 
-def _key_columns(catalog: Catalog, table: Table) -> Iterable[tuple[str, ...]]:
-    yield table.primary_key
-    yield from (foreign.columns for foreign in table.foreign_keys)
+def _sheets(catalog: Catalog) -> list[_Sheet]:
+    global _known
+    known = _known
+    if known is None or known[0] is not catalog:
+        known = _known = catalog, [_sheet(catalog, catalog.tables[key]) for key in sorted(catalog.tables)]
+    return known[1]
+
+
+def _sheet(catalog: Catalog, table: Table) -> _Sheet:
+    text = _table(table, table.columns)
+    keys = set(table.primary_key)
+    neighbours = set()
+    for foreign in table.foreign_keys:
+        keys.update(foreign.columns)
+        neighbours.add(foreign.table)
     for other in catalog.tables.values():
-        yield from (foreign.references for foreign in other.foreign_keys if foreign.table == table.key)
+        for foreign in other.foreign_keys:
+            if foreign.table == table.key:
+                keys.update(foreign.references)
+                neighbours.add(other.key)
+    return _Sheet(
+        table,
+        text,
+        estimate(text),
+        _words(table.name),
+        {column.name: _words(column.name) for column in table.columns},
+        _words(" ".join([table.comment, *(column.comment for column in table.columns)])),
+        frozenset(keys),
+        frozenset(neighbours & catalog.tables.keys()),
+    )
 
 
 def _entities(question: Question) -> frozenset[str]:
