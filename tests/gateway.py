@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from mangum import Mangum
 
@@ -73,7 +73,7 @@ class Gateway:
             "body": body,
             "isBase64Encoded": False,
         }
-        reply = self.handler(event, Context(self.remaining_ms))
+        reply = self.handler(event, cast("Any", Context(self.remaining_ms)))
         assert not reply["isBase64Encoded"], "a text body must not be base64"
         many = {name: values[-1] for name, values in reply["multiValueHeaders"].items()}
         return Reply(reply["statusCode"], reply["headers"] | many, reply["body"])

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from local.postgres import Postgres
-from rowcall.cache.index import Entry, Index, MemoryIndex
-from rowcall.cache.pgvector import IndexUnavailable, PgVectorIndex
+from rowcall.cache.index import Entry, Index, IndexUnavailable, MemoryIndex
+from rowcall.cache.pgvector import PgVectorIndex
 from rowcall.deadline import Deadline
 from rowcall.embedders.vectors import Vector
 

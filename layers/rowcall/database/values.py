@@ -1,7 +1,8 @@
 """Turns Postgres's text into values that JSON can hold without losing any of them.
 
 A number that a double cannot hold exactly becomes a string, and so do NaN and the infinities; only the endless
-fraction of a division is cut where a double ends, or every average were a string. Moments and durations become ISO 8601; what is not known here stays as Postgres writes it. A converter never raises.
+fraction of a division is cut where a double ends, or every average were a string. Moments and durations become
+ISO 8601; what is not known here stays as Postgres writes it. A converter never raises.
 """
 
 from __future__ import annotations
