@@ -121,7 +121,7 @@ deploy: $(SAM) ## build, and put it on AWS: STAGE=dev, staging or prod
 	@$(SAM) deploy --config-env $(STAGE)
 
 .PHONY: docs
-docs: $(VENV)/dev ## write docs/configuration.md and docs/openapi.json from the code
+docs: $(VENV)/dev ## write configuration.md, errors.md and openapi.json in docs/ from the code
 	@$(BIN)/python -m docs.generate
 
 .PHONY: lock

@@ -1,4 +1,4 @@
-"""Writes what is generated from declarations: `docs/configuration.md` and `docs/openapi.json`. `make docs` runs it."""
+"""Writes what is generated from declarations. `make docs` runs it, and a test holds the files to be current."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
 from api.main import app
+from rowcall.errors import KINDS
 from rowcall.settings import REQUIRED, Settings
 
 HERE = Path(__file__).parent
@@ -48,6 +49,24 @@ def openapi() -> str:
     return json.dumps(app.openapi(), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
+def errors() -> str:
+    """Every error a person can meet, as Markdown."""
+    lines = [
+        "# Errors",
+        "",
+        "Every error is `application/problem+json` (RFC 9457): `code` is stable, `title` is its sentence, `detail`",
+        "says what happened here, `request_id` is in our log. Further members are there where the table says so.",
+        "",
+        "| code | status | sentence | what to do |",
+        "|---|---|---|---|",
+    ]
+    for code, kind in sorted(KINDS.items(), key=lambda item: (item[1].status, item[0])):
+        lines.append(f"| `{code}` | {kind.status} | {kind.title} | {kind.advice} |")
+    return "\n".join(lines) + "\n"
+
+
+FILES = {"configuration.md": configuration, "errors.md": errors, "openapi.json": openapi}
+
 if __name__ == "__main__":
-    (HERE / "configuration.md").write_text(configuration())
-    (HERE / "openapi.json").write_text(openapi())
+    for name, generated in FILES.items():
+        (HERE / name).write_text(generated(), encoding="utf-8")

@@ -10,6 +10,7 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
+from api import problems
 from api.dependencies import ServicesDep, call
 from rowcall import telemetry
 from rowcall.bootstrap import Services
@@ -43,7 +44,7 @@ class Health(BaseModel):
 @router.get(
     "/health",
     response_model_exclude_none=True,
-    responses={503: {"model": Health, "description": "A dependency is down."}},
+    responses=problems.responses("invalid_request") | {503: {"model": Health, "description": "A dependency is down."}},
 )
 @router.get("/api/health", include_in_schema=False, response_model_exclude_none=True)
 async def health(request: Request, response: Response, services: ServicesDep, deep: bool = False) -> Health:

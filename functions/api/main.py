@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
 from mangum import Mangum
 
 from api import health, problems, query, tables, usage
 from api.middleware import Cors, Envelope
+from api.openapi import Documented
 from rowcall import bootstrap, settings
 
-app = FastAPI(
+app = Documented(
     title="rowcall",
     version="0.1.0",
     description="Ask a Postgres database a question in plain language; get rows, and see how they were found.",
-    responses=problems.RESPONSES,
     redoc_url=None,
 )
 app.include_router(query.router)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from rowcall.errors import Problem
+from rowcall.errors import KINDS, Problem
 
 
 class FieldError(BaseModel):
@@ -34,15 +34,24 @@ class ProblemDocument(BaseModel):
     errors: list[FieldError] = []
 
 
-def _documented(description: str) -> dict[str, Any]:
-    schema = {"$ref": "#/components/schemas/ProblemDocument"}
-    return {"description": description, "content": {"application/problem+json": {"schema": schema}}}
-
-
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    "4XX": {**_documented("What was asked is wrong, and how."), "model": ProblemDocument},
-    "5XX": {**_documented("What failed on our side."), "model": ProblemDocument},
-}
+SCHEMA = {"$ref": "#/components/schemas/ProblemDocument"}
+MEDIA_TYPE = "application/problem+json"
+SIGN_IN = ("unauthenticated", "sign_in_unavailable")
+QUESTION = (
+    *SIGN_IN,
+    "forbidden",
+    "invalid_request",
+    "payload_too_large",
+    "rate_limited",
+    "unanswerable",
+    "ambiguous",
+    "unsafe",
+    "budget_exceeded",
+    "planner_unavailable",
+    "database_unavailable",
+    "deadline_exceeded",
+)
+"""What any question may meet."""
 
 STATUS_CODES = {
     404: "not_found",
@@ -50,6 +59,18 @@ STATUS_CODES = {
     413: "payload_too_large",
     415: "unsupported_media_type",
 }
+
+
+def responses(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The errors of a route for its OpenAPI document, by status: those of `codes` and what may happen to any."""
+    documented: dict[int | str, dict[str, Any]] = {}
+    for code in (*codes, "internal"):
+        kind = KINDS[code]
+        told = documented.setdefault(kind.status, {"description": "", "content": {MEDIA_TYPE: {"schema": SCHEMA}}})
+        told["description"] = f"{told['description']} `{code}`: {kind.title}".strip()
+    if 429 in documented:
+        documented[429]["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+    return documented
 
 
 def response(problem: Problem, request_id: str) -> JSONResponse:
@@ -71,7 +92,7 @@ def response(problem: Problem, request_id: str) -> JSONResponse:
         headers["retry-after"] = str(math.ceil(problem.retry_after))
     if problem.kind.status == 401:
         headers["www-authenticate"] = "Bearer"
-    return JSONResponse(document, problem.kind.status, headers=headers, media_type="application/problem+json")
+    return JSONResponse(document, problem.kind.status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from api import problems
 from api.dependencies import AskerDep, DeadlineDep, IdempotencyKey, ServicesDep, call
 from api.idempotency import once
 from rowcall import telemetry
@@ -95,7 +96,11 @@ class ExplainResponse(BaseModel):
     plan: dict[str, Any] = Field(description="Postgres's EXPLAIN (FORMAT JSON) of it; nothing was run.")
 
 
-@router.post("/api/query", response_model=QueryResponse)
+@router.post(
+    "/api/query",
+    response_model=QueryResponse,
+    responses=problems.responses(*problems.QUESTION, "conflict", "idempotency_mismatch", "idempotency_unavailable"),
+)
 async def ask_query(
     body: QueryRequest,
     request: Request,
@@ -115,7 +120,7 @@ async def ask_query(
     return _json(await call(request, once, idempotency_key, "query", body, asker.principal, settings, deadline, make))
 
 
-@router.post("/api/explain", response_model=ExplainResponse)
+@router.post("/api/explain", response_model=ExplainResponse, responses=problems.responses(*problems.QUESTION))
 async def explain_query(
     body: QueryRequest,
     request: Request,

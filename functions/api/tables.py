@@ -5,11 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
+from api import problems
 from api.dependencies import DeadlineDep, PrincipalDep, ServicesDep, call
 from rowcall.catalog import Table
 from rowcall.errors import Problem
 
 router = APIRouter(tags=["catalog"])
+
+READING = (*problems.SIGN_IN, "database_unavailable", "deadline_exceeded")
 
 
 class TableSummary(BaseModel):
@@ -50,7 +53,7 @@ class TableDocument(BaseModel):
     foreign_keys: list[ForeignKeyDocument]
 
 
-@router.get("/api/tables")
+@router.get("/api/tables", responses=problems.responses(*READING))
 async def list_tables(request: Request, services: ServicesDep, _: PrincipalDep, deadline: DeadlineDep) -> TableList:
     """The tables that questions can be about."""
     catalog = await call(request, services.catalogs.current, deadline)
@@ -68,7 +71,7 @@ async def list_tables(request: Request, services: ServicesDep, _: PrincipalDep, 
     )
 
 
-@router.get("/api/tables/{name}")
+@router.get("/api/tables/{name}", responses=problems.responses(*READING, "not_found"))
 async def show_table(
     name: str, request: Request, services: ServicesDep, _: PrincipalDep, deadline: DeadlineDep
 ) -> TableDocument:

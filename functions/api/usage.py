@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
+from api import problems
 from api.dependencies import DeadlineDep, PrincipalDep, ServicesDep, call
 from rowcall import auth, usage
 from rowcall.auth import Principal
@@ -106,7 +107,12 @@ class Load(BaseModel):
     usd_per_embedding: Decimal = Field(usage.USD_PER_EMBEDDING, ge=0, le=1000)
 
 
-@router.get("/api/usage")
+@router.get(
+    "/api/usage",
+    responses=problems.responses(
+        *problems.SIGN_IN, "forbidden", "invalid_request", "usage_unavailable", "deadline_exceeded"
+    ),
+)
 async def show_usage(
     request: Request,
     services: ServicesDep,

@@ -15,7 +15,6 @@ import pytest
 from api.main import handler
 from local.aws import Aws
 from local.bridge import Bridge
-from rowcall.errors import KINDS
 from tests.gateway import Gateway
 from tests.integration.test_api import environment, problem, serving
 
@@ -292,11 +291,3 @@ def test_no_secret_is_in_any_output(
                 said += reply.body + json.dumps(reply.headers)
     said += capsys.readouterr().out + capsys.readouterr().err + caplog.text
     assert "canary" not in said.replace('"query":"show the canary-question"', "")
-
-
-def test_every_code_has_a_sentence_and_a_status() -> None:
-    for code, kind in KINDS.items():
-        assert code.replace("_", "").isalpha()
-        assert code.islower()
-        assert kind.title.endswith(".")
-        assert 400 <= kind.status < 600
