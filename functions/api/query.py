@@ -129,18 +129,18 @@ async def explain_query(
     deadline: DeadlineDep,
 ) -> Response:
     """The plan for a question and Postgres's EXPLAIN of it, with nothing run."""
-    plan, params, layer, explained = await call(
+    told = await call(
         request, explain, _ask(body), asker.principal, services, deadline, limits=asker.limits, trace=asker.trace
     )
     return _json(
         {
             "query": body.query,
-            "sql": plan.sql,
-            "params": [_param(value) for value in params],
-            "explanation": plan.explanation,
-            "tables": plan.tables,
-            "cache_layer": layer,
-            "plan": explained,
+            "sql": told.plan.sql,
+            "params": [_param(value) for value in told.params],
+            "explanation": told.plan.explanation,
+            "tables": told.plan.tables,
+            "cache_layer": told.layer,
+            "plan": told.explained,
         }
     )
 

@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from rowcall.admission import Limit
     from rowcall.auth import Principal
     from rowcall.bootstrap import Services
-    from rowcall.cache.plans import Lease, Match, NearMiss, Recalled
+    from rowcall.cache.plans import Known, Lease, Match, NearMiss, Recalled
     from rowcall.catalog import Catalog
     from rowcall.database.connection import ResultColumn, Rows
     from rowcall.deadline import Deadline
     from rowcall.plan import Plan
     from rowcall.question import Question
+    from rowcall.settings import Settings
 
 VERSIONS = "plan 2, guard 1, grammar 1, prompt 1"
 """Part of every scope: raise one when plans, the guard's rules or the grammar change, and old plans are not met."""
-
 
 POLL_SECONDS = (0.02, 0.08)
 """How long to wait between looks while someone else plans; drawn anew each time, so that waiters do not march."""
@@ -70,6 +70,16 @@ class Answer:
     degraded: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A plan, its parameters, the layer it came from, and Postgres's EXPLAIN of it."""
+
+    plan: Plan
+    params: Sequence[object]
+    layer: int
+    explained: dict[str, object]
+
+
 def answer(
     ask: Ask,
     principal: Principal,
@@ -80,58 +90,21 @@ def answer(
     trace: Trace | None = None,
 ) -> Answer:
     """Answer `ask` for `principal`, or raise a `Problem`. `trace` is told what it took, either way."""
-    trace = trace or Trace()
-    with trace.counting(redis=services.store.calls, postgres=services.database.calls):
-        return _answer(ask, principal, services, deadline, limits, trace)
-
-
-def _answer(
-    ask: Ask,
-    principal: Principal,
-    services: Services,
-    deadline: Deadline,
-    limits: Sequence[Limit],
-    trace: Trace,
-) -> Answer:
-    limit = row_limit(ask, services)
-
-    with trace.step("read"):
-        catalog = services.catalogs.current(deadline)
-        asked = read(ask, catalog, services)
-
-    recalled = recall(ask, asked, catalog, principal, services, deadline, limits, trace)
-
-    if recalled.known:
-        plan = recalled.known.plan
-        try:
-            with trace.step("postgres"):
-                params, found = run(plan, asked, catalog, principal, services, limit, deadline)
-            return tell(ask, plan, params, found, limit, recalled)
-        except bind.DoesNotFit:
-            pass
-        except StatementFailed:
-            services.plans.forget(scope(principal, catalog), [recalled.known.id], deadline)
-            catalog = services.catalogs.refresh(deadline)
-            asked = read(ask, catalog, services)
-
-    with services.plans.holding(recalled.lease, deadline):
-        with trace.step("plan"):
-            plan = make_plan(asked, principal, catalog, recalled.lease, services, limit, deadline)
-        with trace.step("postgres"):
-            params, found = run_new(plan, asked, catalog, principal, services, limit, deadline)
-    with trace.step("redis"):
-        theirs, seconds = scope(principal, catalog), trace.seconds["plan"]
-        kept = services.plans.remember(
-            theirs,
-            asked,
-            plan,
-            recalled.lease,
-            deadline,
-            counters=list(usage.counters(principal).values()),
-            seconds=seconds,
-        )
-    planned = replace(recalled, known=None, match=None, degraded=recalled.degraded or not kept)
-    return tell(ask, plan, params, found, limit, planned)
+    way = _Way(ask, principal, services, deadline, limits, trace or Trace())
+    with way.trace.counting(redis=services.store.calls, postgres=services.database.calls):
+        way.read()
+        recalled = way.recall()
+        if recalled.known:
+            try:
+                return way.tell(recalled.known.plan, way.run(recalled.known.plan), recalled)
+            except bind.DoesNotFit:
+                pass
+            except StatementFailed:
+                way.forget(recalled.known)
+        with services.plans.holding(recalled.lease, deadline):
+            plan = way.plan(recalled.lease)
+            rows = way.run_new(plan)
+        return way.tell(plan, rows, way.remember(plan, recalled))
 
 
 def explain(
@@ -142,31 +115,26 @@ def explain(
     *,
     limits: Sequence[Limit] = (),
     trace: Trace | None = None,
-) -> tuple[Plan, Sequence[object], int, dict[str, object]]:
-    """The plan for `ask`, its parameters, the layer it came from and Postgres's EXPLAIN; nothing is run."""
-    limit = row_limit(ask, services)
-    catalog = services.catalogs.current(deadline)
-    asked = read(ask, catalog, services)
-    theirs = scope(principal, catalog)
-    recalled = recall(ask, asked, catalog, principal, services, deadline, limits, trace or Trace())
-    if recalled.known:
-        plan = recalled.known.plan
-    else:
+) -> Explanation:
+    """The plan that would answer `ask`; nothing is run. Raises a `Problem`."""
+    way = _Way(ask, principal, services, deadline, limits, trace or Trace())
+    with way.trace.counting(redis=services.store.calls, postgres=services.database.calls):
+        way.read()
+        recalled = way.recall()
+        if recalled.known:
+            try:
+                return way.explain(recalled.known.plan, recalled)
+            except bind.DoesNotFit:
+                pass
+            except StatementFailed:
+                way.forget(recalled.known)
         with services.plans.holding(recalled.lease, deadline):
-            plan = make_plan(asked, principal, catalog, recalled.lease, services, limit, deadline)
-        counters = list(usage.counters(principal).values())
-        services.plans.remember(theirs, asked, plan, recalled.lease, deadline, counters=counters)
-    params = bind.values(plan, asked, catalog, limit + 1)
-    try:
-        explained = services.database.explain(plan.sql, params, deadline, principal.tenant)
-        return plan, params, recalled.layer, explained
-    except StatementFailed as error:
-        raise Unanswerable("The database refused the plan for this question.") from error
+            plan = way.plan(recalled.lease)
+        return way.explain(plan, way.remember(plan, recalled))
 
 
-def read(ask: Ask, catalog: Catalog, services: Services) -> Question:
+def read(ask: Ask, catalog: Catalog, settings: Settings) -> Question:
     """Step 2. Raises `invalid_request` for a question or time zone that cannot be read."""
-    settings = services.settings
     if not ask.query.strip():
         raise Problem("invalid_request", fields=[("query", "is empty")])
     if len(ask.query) > settings.max_query_length:
@@ -183,108 +151,145 @@ def read(ask: Ask, catalog: Catalog, services: Services) -> Question:
     return question.read(ask.query, catalog, datetime.now(UTC), zone)
 
 
-def recall(
-    ask: Ask,
-    asked: Question,
-    catalog: Catalog,
-    principal: Principal,
-    services: Services,
-    deadline: Deadline,
-    limits: Sequence[Limit],
-    trace: Trace,
-) -> Recalled:
-    """Steps 3 and 4. Layer 1 is one request to Redis; further ones only while someone else plans the same template.
-
-    Raises `rate_limited`, and `unanswerable` when that was found within the last minute.
-    """
-    theirs, counters = scope(principal, catalog), list(usage.counters(principal).values())
-    with trace.step("redis"):
-        recalled = services.plans.recall(theirs, asked, deadline, limits=limits, counters=counters, fresh=ask.fresh)
-        trace.verdicts = recalled.verdicts
-        admission.require(recalled.verdicts)
-        while recalled.someone_plans:
-            time.sleep(deadline.left(random.uniform(*POLL_SECONDS)))  # noqa: S311
-            recalled = services.plans.recall(theirs, asked, deadline, counters=counters, waited=True)
-    if recalled.refusal:
-        raise recalled.refusal
-    if recalled.known or ask.fresh:
-        return recalled
-    with trace.step("semantic"):
-        return services.plans.resemble(theirs, asked, catalog, recalled, deadline, counters=counters)
-
-
-def make_plan(
-    asked: Question,
-    principal: Principal,
-    catalog: Catalog,
-    lease: Lease | None,
-    services: Services,
-    limit: int,
-    deadline: Deadline,
-) -> Plan:
-    """Step 5. Loaded on a miss only, as it brings the SQL parser."""
-    try:
-        return services.planning.make(asked, catalog, principal, limit + 1, deadline)
-    except Unanswerable as refusal:
-        services.plans.refuse(scope(principal, catalog), asked, refusal, lease, deadline)
-        raise
-
-
-def run(
-    plan: Plan,
-    asked: Question,
-    catalog: Catalog,
-    principal: Principal,
-    services: Services,
-    limit: int,
-    deadline: Deadline,
-) -> tuple[Sequence[object], Rows]:
-    """Step 6: the parameters and what came of them, one row more than `limit` if there are more."""
-    params = bind.values(plan, asked, catalog, limit + 1)
-    deadline = deadline.within(services.settings.query_timeout)
-    return params, services.database.query(plan.sql, params, deadline, principal.tenant)
-
-
-def run_new(
-    plan: Plan,
-    asked: Question,
-    catalog: Catalog,
-    principal: Principal,
-    services: Services,
-    limit: int,
-    deadline: Deadline,
-) -> tuple[Sequence[object], Rows]:
-    """Step 6 for a plan made now: it passed EXPLAIN, so what fails is in the data, such as a division by zero."""
-    try:
-        return run(plan, asked, catalog, principal, services, limit, deadline)
-    except StatementFailed as error:
-        raise Unanswerable("The database could not compute an answer to this question.") from error
-
-
-def tell(ask: Ask, plan: Plan, params: Sequence[object], found: Rows, limit: int, recalled: Recalled) -> Answer:
-    """Step 7."""
-    return Answer(
-        query=ask.query,
-        rows=found.rows[:limit],
-        columns=found.columns,
-        truncated=len(found.rows) > limit,
-        plan=plan,
-        params=params,
-        layer=recalled.layer,
-        match=recalled.match,
-        near_miss=recalled.near_miss,
-        degraded=recalled.degraded,
-    )
-
-
-def row_limit(ask: Ask, services: Services) -> int:
-    """The most rows of the answer. Raises `invalid_request` outside of 1..MAX_LIMIT."""
-    settings = services.settings
-    limit = settings.default_limit if ask.limit is None else ask.limit
-    if not 1 <= limit <= settings.max_limit:
-        raise Problem("invalid_request", fields=[("limit", f"must be between 1 and {settings.max_limit}")])
-    return limit
-
-
 def scope(principal: Principal, catalog: Catalog) -> Scope:
+    """Whose plans may answer `principal`."""
     return Scope(principal.tenant, principal.role, catalog.fingerprint, VERSIONS)
+
+
+def _apart(columns: Sequence[ResultColumn]) -> list[ResultColumn]:
+    """No two alike, as a row is told by its columns' names: the second `name` is `name_2`."""
+    apart: dict[str, ResultColumn] = {}
+    for column in columns:
+        name, times = column.name, 1
+        while name in apart:
+            times += 1
+            name = f"{column.name}_{times}"
+        apart[name] = column if name == column.name else replace(column, name=name)
+    return list(apart.values())
+
+
+class _Way:
+    """One question on its way, and what is known of it so far: each step is a method."""
+
+    catalog: Catalog
+    asked: Question
+    scope: Scope
+    params: Sequence[object]
+
+    def __init__(
+        self,
+        ask: Ask,
+        principal: Principal,
+        services: Services,
+        deadline: Deadline,
+        limits: Sequence[Limit],
+        trace: Trace,
+    ) -> None:
+        self.ask = ask
+        self.principal = principal
+        self.services = services
+        self.deadline = deadline
+        self.limits = limits
+        self.trace = trace
+        self.counters = list(usage.counters(principal).values())
+        self.limit = services.settings.default_limit if ask.limit is None else ask.limit
+        if not 1 <= self.limit <= services.settings.max_limit:
+            most = services.settings.max_limit
+            raise Problem("invalid_request", fields=[("limit", f"must be between 1 and {most}")])
+
+    def read(self) -> None:
+        """Step 2."""
+        with self.trace.step("read"):
+            self._read(self.services.catalogs.current(self.deadline))
+
+    def _read(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self.asked = read(self.ask, catalog, self.services.settings)
+        self.scope = scope(self.principal, catalog)
+
+    def recall(self) -> Recalled:
+        """Steps 3 and 4. Layer 1 is one request to Redis; further ones only while someone else plans the same.
+
+        Raises `rate_limited`, and `unanswerable` when that was found within the last minute.
+        """
+        plans, fresh = self.services.plans, self.ask.fresh
+        with self.trace.step("redis"):
+            recalled = plans.recall(
+                self.scope, self.asked, self.deadline, limits=self.limits, counters=self.counters, fresh=fresh
+            )
+            self.trace.verdicts = recalled.verdicts
+            admission.require(recalled.verdicts)
+            while recalled.someone_plans:
+                time.sleep(self.deadline.left(random.uniform(*POLL_SECONDS)))  # noqa: S311
+                recalled = plans.recall(self.scope, self.asked, self.deadline, counters=self.counters, waited=True)
+        if recalled.refusal:
+            raise recalled.refusal
+        if recalled.known or fresh:
+            return recalled
+        with self.trace.step("semantic"):
+            return plans.resemble(self.scope, self.asked, self.catalog, recalled, self.deadline, counters=self.counters)
+
+    def forget(self, known: Known) -> None:
+        """The database has changed under a remembered plan: drop it, and read the question by the new catalog."""
+        self.services.plans.forget(self.scope, [known.id], self.deadline)
+        self._read(self.services.catalogs.refresh(self.deadline))
+
+    def plan(self, lease: Lease | None) -> Plan:
+        """Step 5. What cannot be answered is remembered for a minute."""
+        with self.trace.step("plan"):
+            try:
+                return self.services.planning.make(
+                    self.asked, self.catalog, self.principal, self.limit + 1, self.deadline
+                )
+            except Unanswerable as refusal:
+                self.services.plans.refuse(self.scope, self.asked, refusal, lease, self.deadline)
+                raise
+
+    def remember(self, plan: Plan, recalled: Recalled) -> Recalled:
+        """Keep a plan made now; what was recalled is then no longer what answers."""
+        with self.trace.step("redis"):
+            kept = self.services.plans.remember(
+                self.scope,
+                self.asked,
+                plan,
+                recalled.lease,
+                self.deadline,
+                counters=self.counters,
+                seconds=self.trace.seconds["plan"],
+            )
+        return replace(recalled, known=None, match=None, degraded=recalled.degraded or not kept)
+
+    def run(self, plan: Plan) -> Rows:
+        """Step 6, for one row more than the limit if there are more."""
+        with self.trace.step("postgres"):
+            self.params = bind.values(plan, self.asked, self.catalog, self.limit + 1)
+            deadline = self.deadline.within(self.services.settings.query_timeout)
+            return self.services.database.query(plan.sql, self.params, deadline, self.principal.tenant)
+
+    def run_new(self, plan: Plan) -> Rows:
+        """Step 6 for a plan made now: it passed EXPLAIN, so what fails is in the data, such as a division by zero."""
+        try:
+            return self.run(plan)
+        except StatementFailed as error:
+            raise Unanswerable("The database could not compute an answer to this question.") from error
+
+    def tell(self, plan: Plan, found: Rows, recalled: Recalled) -> Answer:
+        """Step 7."""
+        return Answer(
+            query=self.ask.query,
+            rows=found.rows[: self.limit],
+            columns=_apart(found.columns),
+            truncated=len(found.rows) > self.limit,
+            plan=plan,
+            params=self.params,
+            layer=recalled.layer,
+            match=recalled.match,
+            near_miss=recalled.near_miss,
+            degraded=recalled.degraded,
+        )
+
+    def explain(self, plan: Plan, recalled: Recalled) -> Explanation:
+        with self.trace.step("postgres"):
+            params = bind.values(plan, self.asked, self.catalog, self.limit + 1)
+            explained = self.services.database.explain(plan.sql, params, self.deadline, self.principal.tenant)
+        return Explanation(plan, params, recalled.layer, explained)

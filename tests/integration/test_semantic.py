@@ -93,7 +93,7 @@ def test_a_forgotten_plan_is_gone_from_layer_two(gateway: Gateway, services: Ser
     gateway.ask("how many orders are pending")
     other = bootstrap.start(services_environment(services, bridge))
     catalog = services.catalogs.current(Deadline.after(5))
-    asked = read(Ask("count pending orders"), catalog, services)
+    asked = read(Ask("count pending orders"), catalog, services.settings)
     theirs = scope(LOCAL, catalog)
     known = services.plans.recall(theirs, asked, Deadline.after(5)).known
     assert known
