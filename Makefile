@@ -68,8 +68,8 @@ SUITE ?= evals/shop
 PLANNER ?= grammar
 
 .PHONY: eval
-eval: $(VENV)/dev ## how many questions of a suite are answered rightly: SUITE=evals/shop PLANNER=grammar
-	@$(BIN)/python -m evals.run $(SUITE) $(PLANNER)
+eval: $(VENV)/dev ## how many questions are answered rightly: SUITE=evals/shop PLANNER=grammar, or SUITE=paraphrases
+	@$(BIN)/python -m $(if $(filter paraphrases,$(notdir $(SUITE))),evals.paraphrases_run,evals.run $(SUITE) $(PLANNER))
 
 .PHONY: check
 check: $(VENV)/dev $(SAM) ## format, lint, types, template, then the tests

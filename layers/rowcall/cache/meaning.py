@@ -19,6 +19,7 @@ _DIRECTIONS = {
     "ascending": "asc", "descending": "desc", "alphabetical": "a-z", "newest": "time desc", "oldest": "time asc"
 }  # fmt: skip
 _AGGREGATES = tuple(sorted(AGGREGATES))
+_SPREAD = ("sum", "average", "median", "deviation", "variance")
 _TIMES = ("{period", "{date", "{year")
 _VALUES = ("{number", "{money", "{percent", "{text")
 _MEASURED = ("{number", "{count")
@@ -29,7 +30,10 @@ Facet = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Meaning:
-    """Every field but `said` is a facet: equal in two templates that ask for the same. `said` explains them."""
+    """Every field but `said` is a facet: alike in two templates that ask for the same. `said` explains them.
+
+    `tenses` tell "expired" from "expiring"; a form that is neither agrees with both.
+    """
 
     slots: Facet
     question: str
@@ -43,6 +47,7 @@ class Meaning:
     terms: Facet
     head: str
     roles: Facet
+    tenses: Facet
     said: dict[str, str] = field(compare=False, hash=False, repr=False)
 
 
@@ -69,6 +74,7 @@ class _Reading:
         self.tokens = cut.tokens
         self.vocabulary = vocabulary
         self.flows = {vocabulary.concept(flow) for flow in fold_set("flows")}
+        self.rated = not cut.opened and self._is_rated()
         self.slots = [token for token in self.tokens if token.kind == "slot"]
         self.said = {token.key: token.raw for token in reversed(self.tokens)}
 
@@ -77,13 +83,14 @@ class _Reading:
         units = self._units()
         comparators = self._comparators()
         negations = self._negations()
+        self.denies = bool(negations)
         self._agents()
         ordering = self._ordering()
         superlatives = self._superlatives()
         groups = self._groups()
         aggregates = self._aggregates(grouped=bool(groups))
         head = self._head()
-        if groups and not aggregates and not superlatives and head and self.vocabulary.is_table(head.key):
+        if not aggregates and not superlatives and head and self.rated and self.vocabulary.is_table(head.key):
             aggregates = [f"count {head.key}"]
         number = self._number(head)
         quantifiers = self._quantifiers()
@@ -100,6 +107,7 @@ class _Reading:
             terms=tuple(sorted(token.key for token in self.tokens if token.kind == "term")),
             head=head.key if head else "",
             roles=tuple(self._roles(head)),
+            tenses=tuple(self._tenses()),
             said=self.said,
         )
 
@@ -130,6 +138,15 @@ class _Reading:
         if doing or is_participle(token.raw):
             return behind.kind != "term" or self.vocabulary.is_table(before.key)
         return False
+
+    def _is_rated(self) -> bool:
+        """Whether the template is like "orders per day" or "daily orders", which asks for their number."""
+        calendar = english()["calendar"]
+        per = next((at for at, token in enumerate(self.tokens) if token.is_("per")), None)
+        if per == 0:
+            return self.tokens[0].raw in calendar and self._at(2).kind == "term"
+        plain = per is not None and (self.tokens[per].raw == "per" or self.tokens[per].raw in calendar)
+        return plain and all(token.kind == "term" for token in self.tokens[:per])
 
     def _measured(self, at: int) -> tuple[list[Token], list[Token]]:
         """The aggregates and the terms of a measure that starts at `at`: "total number of orders"."""
@@ -167,7 +184,7 @@ class _Reading:
         total = target.key in self.flows and not table and not (listed and self.vocabulary.is_name(target.key))
         if "sum" in names and (counted or total or "count" in names):
             names = names - {"sum"} | ({"count"} if counted else set())
-        if "count" in names and len(names) > 1 and not table and self.vocabulary.is_name(target.key):
+        if "count" in names and not names.isdisjoint(_SPREAD) and not table and self.vocabulary.is_name(target.key):
             names = names - {"count"}
         return names
 
@@ -215,7 +232,7 @@ class _Reading:
             before = next((one for one in reversed(self.tokens[:at]) if one.kind == "slot"), None)
             if token.is_("ge", "le") and before and token.raw.startswith(("or ", "and ", "+", "upward")):
                 found[before.slot] = token.use()
-            elif token.is_("onward") and before and found[before.slot] in ("", "in"):
+            elif before and found[before.slot] in ("", "in") and self._goes_on(at, token):
                 found[before.slot] = "since"
                 token.use()
             elif token.is_("to", "until") and before is self._at(at - 1) and self._closes(at):
@@ -227,6 +244,11 @@ class _Reading:
             elif token.kind == "slot" and pending is not None and not found[token.slot]:
                 pending = self._govern(found, pending, at)
         return ["" if one == "in" else one for one in found]
+
+    def _goes_on(self, at: int, token: Token) -> bool:
+        """Whether "onwards", or "on" with nothing behind it, opens the period before it."""
+        ends = token.key == "on" and self._at(at - 1).raw.startswith(_TIMES) and self._at(at + 1).kind == "gap"
+        return token.is_("onward") or (ends and token.kind == "gap")
 
     def _closes(self, at: int) -> bool:
         """Whether "to" at `at` closes a range that "from" has opened, of two values of one kind."""
@@ -304,8 +326,10 @@ class _Reading:
             if start and by is not None:
                 self.tokens[by].use()
         for at, token in enumerate(self.tokens):
-            then = self._at(at + 2 if self._at(at + 1).is_("to") else at + 1)
-            if token.kind == then.kind == "superlative" and (then.raw == "first" or self._at(at + 1).is_("to")):
+            ranging = self._at(at + 1).is_("to")
+            then = self._at(at + 2 if ranging else at + 1)
+            turned = token.key != then.key if ranging else then.raw == "first"
+            if token.kind == then.kind == "superlative" and turned:
                 direction = f"{token.measure} {'desc' if token.key == '+' else 'asc'}"
                 for used in (token, self._at(at + 1), then, self._at(at - 1)):
                     if used.kind == "superlative" or used.is_("to", "from"):
@@ -341,13 +365,16 @@ class _Reading:
             start += 1
         marks, terms = self._measured(start)
         by = next((p for p in self._marks("by") if p > at and any(self._measured(p + 1))), None)
-        if by is not None and not any(one.kind == "superlative" for one in self.tokens[at:by]) and implied != "@time":
+        earlier = [one for one in self.tokens[:at] if one.kind == "term"]
+        figure = bool(terms) and not earlier and self.vocabulary.is_name(terms[-1].key) and not implied
+        if by is not None and figure and not self.vocabulary.is_table(terms[-1].key):  # "highest salary by team"
+            self.tokens[by].key = "per"
+        elif by is not None and not any(one.kind == "superlative" for one in self.tokens[at:by]) and implied != "@time":
             self.tokens[by].use()
             return self._figure(*self._measured(by + 1), counted=True)
         if implied and not (terms and terms[-1].key == implied):
             return implied
-        earlier = [one for one in self.tokens[:at] if one.kind == "term"]
-        if marks or (terms and earlier):
+        if marks or (terms and (earlier or self.question == "who")):
             return self._figure(marks, terms, counted=most)
         if not terms:
             return self._figure([], earlier[-1:], counted=most) or token.raw
@@ -355,25 +382,29 @@ class _Reading:
         if len(terms) > 1 and (self.vocabulary.is_table(head.key) or not self.vocabulary.is_name(head.key)):
             return self._figure([], terms[:-1], counted=most)
         if self.vocabulary.is_table(head.key):
-            return token.measure if token.measure == "@size" else token.raw
+            return token.measure if token.measure == "@size" else english()["extremes"].get(token.raw, token.raw)
         return head.key
 
     def _groups(self) -> list[str]:
         found = []
         for at in self._marks("per"):
             terms = self._run(at + 1)
-            asked = self._at(at - 1).raw in ("do", "does", "did")
+            before = self._at(at - 1)
+            agent = ""
             if self.tokens[at].raw in english()["calendar"]:
                 terms = terms[:1]
-            elif asked:  # "does each doctor treat"
-                terms = terms[
-                    : next((n for n, one in enumerate(terms, 1) if self.vocabulary.is_table(one.key)), len(terms))
-                ]
+            elif before.raw in ("do", "does", "did"):  # "does each doctor treat"
+                end = next((n for n, one in enumerate(terms, 1) if self.vocabulary.is_table(one.key)), len(terms))
+                agent = " by" if terms[end:] else ""
+                terms = terms[:end]
+            elif before.is_("by"):  # "treated by each doctor"
+                done = self._at(at - 2)
+                acts = done.raw.startswith("{entity") or (done.kind == "term" and is_participle(done.raw))
+                agent = " by" if acts else ""
+                before.use()
             if terms:
                 self.tokens[at].use()
-                if self._at(at - 1).is_("by"):
-                    self.tokens[at - 1].use()
-                found.append(" ".join(sorted(token.use() for token in terms)))
+                found.append(" ".join(sorted(token.use() for token in terms)) + agent)
         for at in self._marks("by"):
             if self._is_total():
                 joint = at
@@ -406,7 +437,7 @@ class _Reading:
                 for name in sorted(self._named(names, target, listed=not grouped))
             ]
         counted = {one.removeprefix("count ") for one in found if one.startswith("count ")}
-        return [one for one in dict.fromkeys(found) if one.removeprefix("sum ") not in counted]
+        return [one for one in found if one.removeprefix("sum ") not in counted]
 
     def _head(self) -> Token | None:
         """What is asked for: the last noun of the first terms that stand together; "who" asks for somebody else."""
@@ -455,9 +486,20 @@ class _Reading:
                 found.append(token.key)
             elif token.kind == "slot":
                 found += [] if token.slot in free else [f"#{token.slot}"]
-            elif directed or not token.is_("from", "for"):
+            elif directed or not token.is_("from", "for") or token is self.tokens[0]:
                 found.append(f"<{token.key}>")
         return found
+
+    def _tenses(self) -> list[str]:
+        """For each verb whether it is going on or done."""
+        found = set()
+        for token in self.tokens:
+            if token.kind == "term" and token.raw not in self.vocabulary.written:
+                if token.raw.endswith("ing"):
+                    found.add(f"{token.key} ing")
+                elif is_participle(token.raw):
+                    found.add(f"{token.key} ed")
+        return sorted(found)
 
     def _settled(self) -> Sequence[Token]:
         """ "more than {number} orders" and "orders over {number}": a value stands behind what it is a value of."""
@@ -478,11 +520,12 @@ class _Reading:
         """Slots that mean the same wherever they stand."""
         kinds = [token.raw for token in self.slots]
         times = sum(kind.startswith(_TIMES) for kind in kinds)
+        joined = self.denies or bool(self._marks("and", "or"))
         return {
             token.slot
             for token in self.slots
             if token.raw.startswith("{count")
-            or (token.raw.startswith(_TIMES) and times == 1 and done < 2)
+            or (token.raw.startswith(_TIMES) and times == 1 and done < 2 and not joined)
             or (
                 token.raw.startswith("{entity")
                 and not repeated

@@ -7,14 +7,20 @@ Similarity of vectors is judged after this and can only refuse.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from rowcall.cache.meaning import FACETS, Facet, Meaning, read
-from rowcall.cache.words import vocabulary
+from rowcall.cache.tokens import raw_words
+from rowcall.cache.words import Vocabulary, fold, vocabulary
 from rowcall.catalog import Catalog
+from rowcall.question import Question
+
+_CAPITALISED = re.compile(r"(?<=[\w,;:)] )[A-Z][\w]+")
+"""Not at the beginning of a sentence."""
 
 
 class Asked(Protocol):
@@ -40,13 +46,24 @@ class Verdict:
     why: str = ""
 
 
+def _alike(one: Facet | str, other: Facet | str) -> bool:
+    return one == other
+
+
+def _together(one: Facet | str, other: Facet | str) -> bool:
+    """Whether no verb is going on in one and done in the other; "flights that depart" may be either."""
+    forms = [dict(part.rsplit(" ", 1) for part in facet) for facet in (one, other)]
+    return all(forms[1].get(verb, form) == form for verb, form in forms[0].items())
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`facet` must be equal. `why` says what differs, of the one asked and the one known."""
+    """`facet` must agree. `why` says what differs, of the one asked and the one known."""
 
     name: str
     facet: Callable[[Meaning], Facet | str]
     why: str
+    agree: Callable[[Facet | str, Facet | str], bool] = _alike
 
 
 RULES = (
@@ -62,6 +79,7 @@ RULES = (
     Rule("terms", lambda m: m.terms, "a word has no counterpart: {asked} against {known}"),
     Rule("subject", lambda m: m.head, "what is asked for differs: {asked} against {known}"),
     Rule("roles", lambda m: m.roles, "who does what to whom differs: {asked} against {known}"),
+    Rule("tense", lambda m: m.tenses, "one is done, the other goes on: {asked} against {known}", _together),
 )
 
 
@@ -73,10 +91,28 @@ def compare(asked: Asked, known: Asked, catalog: Catalog) -> Verdict:
     one, other = read(asked.template, words), read(known.template, words)
     for rule in RULES:
         mine, theirs = rule.facet(one), rule.facet(other)
-        if mine != theirs:
+        if not rule.agree(mine, theirs):
             why = rule.why.format(asked=_tell(mine, theirs, one), known=_tell(theirs, mine, other))
             return Verdict(False, rule.name, why)
+    if name := _missing_name(asked, known, words):
+        return Verdict(False, "name", f"“{name}” may be a name, and the other has it not")
     return Verdict(True)
+
+
+def _missing_name(asked: Asked, known: Asked, words: Vocabulary) -> str:
+    """A word that the asker wrote like a name, and that `known` has in no such form: names have no plural and no
+    synonyms. Only the one who asks now has written anything, of a remembered template just its folded words are known.
+    """
+    if not isinstance(asked, Question):
+        return ""
+    there = set(raw_words(known.template.casefold()))
+    taken = [slot.span for slot in asked.slots]
+    for match in _CAPITALISED.finditer(asked.text):
+        word = match.group().casefold()
+        slotted = any(start <= match.start() < end for start, end in taken)
+        if not slotted and word not in there and fold(word) not in words.words:
+            return match.group()
+    return ""
 
 
 def _tell(mine: Facet | str, theirs: Facet | str, meaning: Meaning) -> str:

@@ -13,11 +13,11 @@ from rowcall.cache.words import Sense, Vocabulary, english, fold, fold_set, is_p
 
 _RAW = re.compile(
     r"\{(?:count|number|money|percent|text|date|period|year|entity)(?::[^{}]*)?\}"
-    r"|[^\W_]+(?:['’][^\W_]+)*|['’]s\b|[<>!=]=|<>|[^\w\s]|_+"
+    r"|[^\W_]+(?:['’][^\W_]+)*|['’]s\b|[<>!=]=|<>|(?<=\w)-(?=[\w{])|[^\w\s]|_+"
 )
 _CONTRACTED = ("'s", "'re", "'ve", "'ll", "'d", "'m")
 _IRREGULAR_NEGATIONS = {"can't": "can", "won't": "will", "shan't": "shall"}
-_SILENT = frozenset(".?!:;\"'`“”‘’()[]-–—…$€£#*,/")
+_SILENT = frozenset(".?:;\"'`“”‘’…,")
 _AUXILIARIES = ("is", "are", "was", "were", "do", "does", "did", "has", "have")
 _TIMES = ("{period", "{date", "{year")
 
@@ -51,9 +51,17 @@ class Token:
 
 
 def raw_words(template: str) -> list[str]:
-    """The words, marks and slots of a template; contractions are spelled out."""
+    """The words, marks and slots of a template; contractions are spelled out, a hyphen between words is left out."""
     found: list[str] = []
-    for raw in _RAW.findall(template.replace("’", "'").replace("{{", "(").replace("}}", ")")):
+    text = template.replace("’", "'").replace("{{", "⟨").replace("}}", "⟩")
+    for match in _RAW.finditer(text):
+        raw = match.group()
+        if (
+            raw == "-"
+            and text[match.start() - 1 : match.start()].isalnum()
+            and text[match.end() : match.end() + 1] not in ("", " ")
+        ):
+            continue
         if raw.startswith("{") or "'" not in raw:
             found.append(raw)
         elif raw.endswith("n't"):
@@ -67,13 +75,15 @@ def raw_words(template: str) -> list[str]:
 
 
 class Cutting:
-    """`tokens` of a template, and what kind of `question` it is."""
+    """`tokens` of a template, what kind of `question` it is, and whether words are left out that `opened` it."""
 
     def __init__(self, template: str, vocabulary: Vocabulary) -> None:
         self.tokens: list[Token] = []
         self.question = "list"
         self._vocabulary = vocabulary
         self._raw = [raw for raw in raw_words(template) if raw not in word_set("articles")]
+        self._events = not fold_set("events").isdisjoint(map(fold, self._raw))
+        self.opened = False
         self._opening: Literal["imperative", "question", ""] = "imperative"
         at = slots = 0
         while at < len(self._raw):
@@ -94,6 +104,7 @@ class Cutting:
                 Token("term", self._vocabulary.name(name), " ".join(self._raw[at : at + length])), at + length
             )
         if opened := self._opened(at):
+            self.opened = True
             return opened
         length, sense = self._phrase(at)
         if sense and (length > 1 or sense.kind != "phrases" or fold(raw) not in self._vocabulary.words):
@@ -124,6 +135,8 @@ class Cutting:
         if not self._opening:
             leads = bool(self.tokens) and (self.tokens[0].is_("per") or self._raw[at - 1] == ",")
             if raw in word_set("hard_imperatives") and leads and following:
+                if not self.tokens[0].is_("per") and any(token.kind == "term" for token in self.tokens):
+                    self.tokens.append(Token("mark", "then", raw))
                 self._opening = "imperative"
             elif raw in word_set("vacuous") and not any(token.kind in ("term", "slot") for token in self.tokens):
                 return at + 1
@@ -146,7 +159,11 @@ class Cutting:
         if self._opening == "imperative":
             known = word_set("imperatives")
             length = next((n for n in (4, 3, 2, 1) if " ".join(self._rest(at, n)) in known), 0)
-            plain = length > 1 or at == 0 or fold(raw) not in self._vocabulary.words
+            plain = (
+                length > 1
+                or (at == 0 and raw in word_set("hard_imperatives"))
+                or fold(raw) not in self._vocabulary.words
+            )
             if length and plain and at + length < len(self._raw):
                 return at + length
         return 0
@@ -205,7 +222,7 @@ class Cutting:
             self._put(Token("mark", "per", raw), end)
             return self._put(Token("term", self._concept(value), raw), end)
         if sense.kind == "phrases":
-            if value in word_set("light"):
+            if value == "happen" or (value == "generate" and self._flows()):
                 return self._put(Token("gap", raw, raw), end)
             return self._put(Token("term", self._vocabulary.concept_of(value), raw), end)
         if raw in ("more", "less"):
@@ -242,15 +259,40 @@ class Cutting:
             if self._opening != "question":
                 self.question = "whether"
             return self._put(Token("gap", raw, raw), end)
+        if raw == "a" and self._is_article(following):
+            return end
         if raw in word_set("gaps") or (raw in word_set("time_gaps") and following.startswith(_TIMES)):
             return self._put(Token("gap", raw, raw), end)
         if raw.startswith("un") and is_participle(raw[2:]) and fold(raw) not in self._vocabulary.words:
             self._put(Token("mark", "not", raw), end)
             raw = raw[2:]
-        folded = fold(raw)
-        if folded in fold_set("light") and folded not in self._vocabulary.words:
+        if self._is_light(raw, following):
             return self._put(Token("gap", raw, raw), end)
         return self._put(Token("term", self._concept(raw), raw), end)
+
+    def _is_light(self, raw: str, following: str) -> bool:
+        """Whether a verb only joins what stands around it: "orders placed in May", but not "related products"."""
+        folded = fold(raw)
+        if folded in self._vocabulary.words:
+            return False
+        if folded in fold_set("support"):
+            return self._events or self._flows()
+        if folded == "get" and is_participle(following):
+            return True
+        adjective = is_participle(raw) and following[:1].isalpha() and following not in word_set("gaps")
+        return folded in fold_set("light") and not (adjective and not self._is_mark(following))
+
+    def _is_mark(self, raw: str) -> bool:
+        return any(len(phrase) == 1 and sense.kind == "marks" for phrase, sense in lexicon().get(raw, ()))
+
+    def _is_article(self, following: str) -> bool:
+        """Whether "a" is one, and no value as in "grade a"; the reader leaves out those that are plain."""
+        before = self.tokens[-1] if self.tokens else None
+        named = before is not None and before.kind == "term" and not is_participle(before.raw)
+        return following[:1].isalpha() and not named
+
+    def _flows(self) -> bool:
+        return not fold_set("flows").isdisjoint(map(fold, self._raw))
 
     def _concept(self, raw: str) -> str:
         return self._vocabulary.concept_of(raw)

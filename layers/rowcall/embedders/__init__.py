@@ -45,3 +45,6 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str], deadline: Deadline) -> Embedded:
         """The vectors of templates; raises `EmbedderUnavailable`, never later than the deadline."""
         ...
+
+    def close(self) -> None:
+        """Close connections, if there are any."""

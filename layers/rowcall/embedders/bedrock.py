@@ -64,6 +64,10 @@ class BedrockEmbedder:
         except Exception as error:  # no credentials, a network error, a refusal, no time left, or another reply
             raise EmbedderUnavailable(type(error).__name__) from error
 
+    def close(self) -> None:
+        if "_http" in self.__dict__:
+            self._http.close()
+
     def _ask(self, text: str, deadline: Deadline) -> Any:
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest

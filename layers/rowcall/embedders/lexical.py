@@ -39,6 +39,9 @@ class LexicalEmbedder:
         deadline.left()
         return Embedded([_vector(text) for text in texts])
 
+    def close(self) -> None:
+        """Nothing is open."""
+
 
 def _vector(template: str) -> Vector:
     counted = Counter(_features(template)) or Counter({("word", ""): 1})

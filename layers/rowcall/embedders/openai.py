@@ -69,6 +69,10 @@ class OpenAIEmbedder:
         except Exception as error:  # a network error, a refusal, no time left, or a reply of another kind
             raise EmbedderUnavailable(type(error).__name__) from error
 
+    def close(self) -> None:
+        if "_http" in self.__dict__:
+            self._http.close()
+
     def _ask(self, texts: Sequence[str], deadline: Deadline) -> Any:
         with self._http.until(deadline):
             return self._client.embeddings.create(

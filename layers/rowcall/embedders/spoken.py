@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_SLOT = re.compile(r"\{(count|number|money|percent|text|date|period|year|entity)(?::([^{}]*))?\}")
+_SLOT = re.compile(r"\{\{|\}\}|\{(count|number|money|percent|text|date|period|year|entity)(?::([^{}]*))?\}")
 
 
 def spoken(template: str) -> str:
@@ -14,4 +14,6 @@ def spoken(template: str) -> str:
 
 def _name(match: re.Match[str]) -> str:
     kind, detail = match.groups()
+    if kind is None:
+        return match.group()[0]
     return f"[{detail.partition('|')[0].rpartition('.')[2] if kind == 'entity' and detail else kind}]"
