@@ -154,7 +154,7 @@ def _traces(slot: Slot) -> Iterator[Decimal]:
     if isinstance(value, Period):
         yield from _traces_of_period(value)
     elif isinstance(value, date):
-        yield from map(Decimal, (value.year, value.month, value.day))
+        yield from (Decimal(part) for part in (value.year, value.month, value.day) if part > 1)
     elif isinstance(value, (int, Decimal)):
         yield Decimal(value)
         if slot.kind == "percent":

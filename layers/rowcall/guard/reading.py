@@ -253,6 +253,8 @@ def _literal(node: exp.Expr, _: Collection[str]) -> None:
     if not node.args.get("is_string"):
         if len(text) > 60 or not re.fullmatch(r"\d*\.?\d*(e[+-]?\d{1,2})?", text, re.IGNORECASE | re.ASCII):
             raise unsafe("work", "A number is too big.")
+    elif "\0" in text:
+        raise unsafe("unreadable", "Postgres has no text with a zero in it.")
     elif _PLACEHOLDER_IN_TEXT.search(text):
         raise unsafe("parameters", "A placeholder stands inside of a text.")
 
