@@ -99,7 +99,7 @@ def _in_order(found: list[Row], wanted: list[Row]) -> bool:
             sorted_ = known == sorted(known) or known == sorted(known, reverse=True)
         except TypeError:
             continue
-        if mine == theirs and sorted_ and len(set(theirs)) > 1:
+        if mine == theirs and sorted_:
             return True
     return False
 

@@ -98,7 +98,8 @@ LIBRARY = Catalog(
         for one in (
             table("book", column("bookid", "integer"), column("booktitle"), column("num_pages", "integer"),
                   column("is_lent", "boolean"), column("pub_year", "integer"), key=""),
-            table("author", column("authorid", "integer"), column("authorname"), column("country_name", "text", "Chile"),
+            table("author", column("authorid", "integer"), column("authorname"), 
+                  column("country_name", "text", "Chile"),
                   key=""),
             table("bookauthor", column("bookid", "integer"), column("authorid", "integer"), key=""),
             table("branch", column("branch_id", "integer"), column("branch_name"), column("city", "text", "Lima"),

@@ -209,7 +209,7 @@ class Conditions(Nouns):
         """ "with a price over 50", "whose rating is at least 4", "priced under 20", "with more than 5 orders"."""
         self.take("and")
         self.take(*WHO)
-        self.take("with", "whose", "where", "having", "have", "has", "had")
+        self.take("with", "whose", "where", "having", "have", "has", "had", "on", "in")
         self.skip_determiners()
         counted = self.attempt(self.counted)
         if counted or self.attempt(self.bare_comparison):
@@ -243,8 +243,12 @@ class Conditions(Nouns):
 
     def bare_comparison(self) -> bool | None:
         """ "over $50", "longer than 300": the column is the one that such a number can be of."""
+        if not self.scope:
+            return None
+        if self.attempt(self.than_average):
+            return True
         amount = self.amount()
-        if amount is None or amount[0] == "=" or not self.scope:
+        if amount is None or amount[0] == "=":
             return None
         host = self.scope[-1]
         money = amount[1].slot is not None and self.question.slots[amount[1].slot].kind == "money"
@@ -270,6 +274,21 @@ class Conditions(Nouns):
                 return None
         self.compare(self.resolve(fields, host.table), amount, host)
         return True
+
+    def than_average(self) -> bool | None:
+        """ "earn more than the average salary": the column is named after "average"."""
+        at, host = self.at, self.scope[-1]
+        if not self.take(*COMPARED):
+            return None
+        self.skip_determiners()
+        if not self.take("average", "mean"):
+            return None
+        found = self.columns_here()
+        if found is None:
+            return None
+        place = self.resolve(found[1], host.table, lambda one: one.is_number)
+        self.at = at
+        return None if place.path else self.against_average(place, host)
 
     def against_average(self, place: Place, host: Things) -> bool | None:
         """ "above average", "higher than the average price"."""
@@ -642,6 +661,9 @@ class Conditions(Nouns):
                 self.at = at
                 break
             joined += word
+        acted = self.word(-2) in BE or self.word(-2) == "been"
+        if acted and self.word() == "for" and self.kind(1) in MOMENTS:
+            raise self.lost()  # "scheduled for May": for then, or by then
         hint = self.value_noun(slots[0])
         taken = [self.entity(one, self.scope, hint, negated, preposition) for one in slots]
         if len(slots) > 1 and not negated:

@@ -24,11 +24,12 @@ from rowcall.planners.grammar.reading import (
     Within,
 )
 from rowcall.planners.grammar.schema import Field, Mention, Schema
-from rowcall.planners.grammar.words import ENGLISH, PHRASES, stem
+from rowcall.planners.grammar.words import ENGLISH, PHRASES, stem, stems
 from rowcall.question import Question
 
 COUNTING = tuple(PHRASES["counting"])
 PORTIONS: dict[str, bool] = PHRASES["portions"]
+BEGINNINGS = stems("beginnings")
 AGGREGATES: dict[str, Function] = {
     "total": "sum", "sum": "sum", "combined": "sum", "average": "avg", "mean": "avg", "avg": "avg", "median": "median",
     "maximum": "max", "max": "max", "minimum": "min", "min": "min", "highest": "max", "lowest": "min",
@@ -199,7 +200,11 @@ class Measures(Conditions):
         found = self.columns_here()
         if found is None:
             return None
-        totals = [one for one in found[1] if one.field and one.field.is_number and one.field.words[0] == "total"]
+        totals = [
+            one
+            for one in found[1]
+            if one.field and one.field.is_number and (one.field.words[0] == "total" or one.field.counts)
+        ]
         if totals and not distinct and base is None:
             self.at += found[0]
             return self.aggregated(totals, base, "sum", None)
@@ -420,7 +425,12 @@ class Measures(Conditions):
                 main = self.schema.main_date(key)
                 if main is not None:
                     return Place(main)
-            elif not hint.startswith("{"):
+            elif hint == "{age}":
+                begun = [each for each in self.schema.fields[key].values() if set(each.stems) & BEGINNINGS]
+                begun = [each for each in begun if each.is_date or each.is_year]
+                if len(begun) == 1:
+                    return Place(begun[0])
+            else:
                 meanings += [
                     each
                     for each in self.schema.lookup(tuple(stem(word) for word in hint.split()))

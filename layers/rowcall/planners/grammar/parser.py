@@ -7,6 +7,7 @@ is ever skipped because it is unknown, and where two meanings are equally good t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from rowcall.planners.grammar.cursor import END, Lost
 from rowcall.planners.grammar.measures import AGGREGATES, is_measure
@@ -14,6 +15,7 @@ from rowcall.planners.grammar.reading import (
     Dimension,
     Either,
     Expression,
+    Function,
     Measure,
     Order,
     Place,
@@ -166,10 +168,15 @@ class Parser(Shown):
             "number", "count", "ratio", "percentage", "percent", "proportion", "fraction",
         }:  # fmt: skip
             return None
+        several = self.several_aggregates()
         while True:
             one = self.measure(self.base)
             if one is None or isinstance(one, Place):
                 return None
+            for function in several:
+                if not isinstance(one, Measure) or one.place is None:
+                    return None
+                self.add(self.shown, replace(one, function=function))
             self.add(self.shown, one)
             at = self.at
             if not (self.take("and", ",", ", and") and self._another_number()):
@@ -178,6 +185,20 @@ class Parser(Shown):
         if adverb:
             self.group_by(BUCKETS[adverb])
         return True
+
+    def several_aggregates(self) -> list[Function]:
+        """ "minimum, maximum and" before "average price": the others of them."""
+        found: list[Function] = []
+        at = self.at
+        while self.word() in AGGREGATES:
+            function = AGGREGATES[self.word()]
+            self.at += 1
+            if not self.take(", and", ",", "and") or self.word() not in AGGREGATES:
+                break
+            found.append(function)
+            at = self.at
+        self.at = at
+        return found
 
     def _another_number(self) -> bool:
         self.skip_determiners()

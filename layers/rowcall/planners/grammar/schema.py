@@ -70,13 +70,16 @@ class Field:
 
     @property
     def counts(self) -> tuple[str, ...] | None:
-        """What a column such as `review_count` or `num_reviews` counts, as stems."""
-        if not self.is_number or len(self.words) < 2:
+        """What a column such as `review_count`, `num_reviews` or `seats` counts, as stems."""
+        if not self.is_number:
             return None
+        if len(self.words) == 1:
+            word, whole = self.words[0], self.column.type.startswith(NUMBERS[:3])
+            return self.stems if whole and word.endswith("s") and not word.endswith(("ss", "us", "is")) else None
         if self.words[0] in _COUNTS:
             return self.stems[1:]
-        if self.words[-1] in _COUNTS:
-            return self.stems[:-1]
+        if self.words[-1] in _COUNTS and not self.name.casefold().endswith(("number", "_no")):
+            return self.stems[:-1]  # but a `room_number` tells rooms apart
         return None
 
 
@@ -275,6 +278,19 @@ class Schema:
                     for name, run in flat.items():
                         if run == wanted:
                             return (name,)
+        return self._first_column(table)
+
+    def _first_column(self, table: Table) -> tuple[str, ...]:
+        """The key of a table that others refer to by its name: its first column, if that is of the same type."""
+        first, named = table.columns[0], self._table_words[table.key]
+        references = {words + end for words in self._table_words.values() for end in ((), ("id",), ("code",))}
+        if split_identifier(first.name, self._known) in references - {(*named, "id"), (*named, "code")}:
+            return ()
+        for key, other in self.tables.items():
+            for column in other.columns:
+                words = split_identifier(column.name, self._known)
+                if key != table.key and words in {named, (*named, "id")} and _kind(column) == _kind(first):
+                    return (first.name,)
         return ()
 
     @cached_property
@@ -402,10 +418,13 @@ class Schema:
         suffixed = len(stems) > 1 and stems[-1] in {"id", "code", "key", "uuid"}
         core = stems[:-1] if suffixed else stems
         if core == own or (suffixed and len(own) == 1 and core and own[0] in synonyms(core[-1]) and len(core) == 1):
-            return () if suffixed or at.words[-1] in {"id", "code"} else None
+            return () if suffixed or at.words[-1] in {"id", "code"} or self._is_first(at) else None
         if len(core) > len(own) and core[-len(own) :] == own and (suffixed or at.words[-1] == "code"):
             return core[: -len(own)]
         return None
+
+    def _is_first(self, field: Field) -> bool:
+        return self.tables[field.table].columns[0].name == field.name and field.column.type.startswith(NUMBERS[:3])
 
     def up(self, key: str, column: str) -> Step | None:
         """The reference that a column alone makes, if any."""
@@ -486,9 +505,14 @@ def _common_prefix(names: list[str]) -> str:
 
 
 def _family(field: Field) -> str:
-    if field.column.type.startswith(NUMBERS):
+    return _kind(field.column)
+
+
+def _kind(column: Column) -> str:
+    """Columns of one kind can be compared."""
+    if column.type.startswith(NUMBERS):
         return "number"
-    return "text" if field.is_text else field.column.type
+    return column.type if column.type == "boolean" or column.type in DATES else "text"
 
 
 _SCHEMAS: dict[str, Schema] = {}
