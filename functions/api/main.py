@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mangum import Mangum
 
-from api import health, problems, query, tables, usage
+from api import docs, health, problems, query, tables, usage
 from api.middleware import Cors, Envelope
 from api.openapi import Documented
 from rowcall import bootstrap, settings
@@ -13,12 +13,14 @@ app = Documented(
     title="rowcall",
     version="0.1.0",
     description="Ask a Postgres database a question in plain language; get rows, and see how they were found.",
+    docs_url=None,
     redoc_url=None,
 )
 app.include_router(query.router)
 app.include_router(tables.router)
 app.include_router(usage.router)
 app.include_router(health.router)
+app.include_router(docs.router)
 problems.install(app)
 app.add_middleware(Envelope)
 app.add_middleware(Cors)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -200,11 +201,54 @@ def test_what_the_database_cannot_answer(gateway: Gateway, query: str) -> None:
         assert gateway.ask(suggestion).status == 200, suggestion
 
 
-def test_every_answer_has_the_security_headers(gateway: Gateway) -> None:
-    for reply in (gateway.ask("count pending orders"), gateway.get("/nothing"), gateway.get("/health")):
-        assert reply.headers["x-content-type-options"] == "nosniff"
-        assert reply.headers["strict-transport-security"].startswith("max-age=63072000")
-        assert reply.headers["cache-control"] == "no-store"
+SECURITY_HEADERS = {
+    "strict-transport-security": "max-age=63072000; includeSubDomains; preload",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "x-xss-protection": "0",
+    "x-dns-prefetch-control": "on",
+    "referrer-policy": "strict-origin-when-cross-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+}
+NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/health", 200),
+        ("GET", "/openapi.json", 200),
+        ("GET", "/docs", 200),
+        ("GET", "/docs/docs.js", 200),
+        ("GET", "/docs/docs.css", 200),
+        ("GET", "/docs/passwd", 404),
+        ("POST", "/api/query", 400),
+        ("DELETE", "/api/query", 405),
+        ("GET", "/nothing", 404),
+        ("OPTIONS", "/api/query", 405),
+        ("GET", "/health?", 500),
+    ],
+)
+def test_every_answer_has_the_security_headers(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, method: str, path: str, status: int
+) -> None:
+    if status == 500:
+        monkeypatch.setattr("api.health._checks", lambda _: 1 / 0)
+    reply = gateway.request(method, path.rstrip("?"), "{}" if method == "POST" else None)
+    assert reply.status == status
+    assert SECURITY_HEADERS.items() <= reply.headers.items()
+    documented = path.startswith("/docs") and status == 200
+    policy = reply.headers["content-security-policy"]
+    assert ("script-src 'self'" in policy and "unsafe" not in policy) if documented else policy == NOTHING
+    assert reply.headers["cache-control"] == ("public, max-age=300" if documented else "no-store")
+
+
+def test_the_docs_ask_no_other_host(gateway: Gateway) -> None:
+    page = "".join(gateway.get(f"/docs{name}").body for name in ("", "/docs.css", "/docs.js"))
+    assert not re.search(r"""https?:|["'(`]//""", page)
+    assert "style=" not in page
+    assert "onclick" not in page
+    assert "innerHTML" not in page
 
 
 def test_openapi_is_served(gateway: Gateway) -> None:
