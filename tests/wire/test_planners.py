@@ -7,9 +7,12 @@ import time
 
 import pytest
 
+from local.bridge import Bridge
 from local.llm_stub import Cut, Drip, Hang, LlmStub, Raw, Recorded, Reply, Says, Status, Usage
 from rowcall.settings import InvalidSettings
 from tests.wire.conftest import RIDDLE, TOP, TOP_SQL, Secret, Start, ask, proposal, refusal
+
+COUNT = proposal("SELECT count(*) FROM customers")
 
 
 def test_a_plan_by_claude_is_run_and_told(start: Start, anthropic: LlmStub) -> None:
@@ -205,22 +208,24 @@ def test_a_model_that_declines_is_passed_over_at_once(
 # Faults
 
 
-@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 529])
 @pytest.mark.parametrize("provider", ["anthropic", "openai"])
-def test_what_may_pass_is_tried_again(
-    start: Start, anthropic: LlmStub, openai: LlmStub, provider: str, status: int
-) -> None:
+def test_what_may_pass_is_tried_again(start: Start, anthropic: LlmStub, openai: LlmStub, provider: str) -> None:
     stub = {"anthropic": anthropic, "openai": openai}[provider]
-    stub.script(Status(status), Status(status), Status(status), Says(tool=proposal()))
-    found = ask(start(**{provider: stub}))
-    assert (stub.calls, found.plan.planner, found.plan.attempts) == (4, provider, 1)
+    services = start(**{provider: stub})
+    for number, status in enumerate((408, 409, 429, 500, 502, 503, 504, 529), 1):
+        stub.reset()
+        stub.script(*[Status(status)] * 3, Says(tool=COUNT))
+        found = ask(services, f"{RIDDLE} {'x' * number}")
+        assert (stub.calls, found.plan.planner, found.plan.attempts) == (4, provider, 1), status
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 413, 422])
-def test_what_will_not_pass_is_not_tried_again(start: Start, anthropic: LlmStub, openai: LlmStub, status: int) -> None:
-    anthropic.script(Status(status))
-    found = ask(start(anthropic=anthropic, openai=openai))
-    assert (anthropic.calls, openai.calls, found.plan.passed_over) == (1, 1, ("anthropic",))
+def test_what_will_not_pass_is_not_tried_again(start: Start, anthropic: LlmStub, openai: LlmStub) -> None:
+    services = start(anthropic=anthropic, openai=openai)
+    openai.default = Says(tool=COUNT)
+    for number, status in enumerate((400, 403, 404, 422), 1):
+        anthropic.script(Status(status))
+        found = ask(services, f"{RIDDLE} {'x' * number}")
+        assert (anthropic.calls, openai.calls, found.plan.passed_over) == (number, number, ("anthropic",)), status
 
 
 def test_retry_after_is_honoured(start: Start, anthropic: LlmStub) -> None:
@@ -237,19 +242,21 @@ def test_a_wait_past_the_deadline_is_not_begun(start: Start, anthropic: LlmStub,
     assert (anthropic.calls, found.plan.planner) == (1, "openai")
 
 
-@pytest.mark.parametrize(
-    "fault", [Cut(), Cut(0), Cut(40), Raw(b"{"), Raw(b""), Raw(b"[]"), Raw(b"<html>", "text/html"), Raw(b"null")]
-)
 @pytest.mark.parametrize("provider", ["anthropic", "openai"])
 def test_a_broken_reply_leads_to_the_next_planner(
-    start: Start, anthropic: LlmStub, openai: LlmStub, provider: str, fault: Cut | Raw
+    start: Start, anthropic: LlmStub, openai: LlmStub, bridge: Bridge, provider: str
 ) -> None:
     broken, other = (anthropic, openai) if provider == "anthropic" else (openai, anthropic)
-    broken.default = fault
-    found = ask(start(anthropic=anthropic, openai=openai, LLM_PROVIDER=provider))
-    assert found.plan.passed_over == (provider,)
-    assert broken.calls == (4 if isinstance(fault, Cut) else 1)
-    assert other.calls == 1
+    services = start(anthropic=anthropic, openai=openai, LLM_PROVIDER=provider)
+    faults: list[Cut | Raw] = [Cut(), Cut(0), Cut(40)]
+    faults += [Raw(b"{"), Raw(b""), Raw(b"[]"), Raw(b"null"), Raw(b"<html>", "text/html")]
+    for fault in faults:
+        bridge.reset()
+        broken.reset()
+        broken.default = fault
+        assert ask(services).plan.passed_over == (provider,), fault
+        assert broken.calls == (4 if isinstance(fault, Cut) else 1), fault
+    assert other.calls == len(faults)
 
 
 @pytest.mark.parametrize("fault", [Hang(), Drip(0.05)])
