@@ -65,6 +65,14 @@ async def _principal(request: Request, deadline: DeadlineDep) -> Principal:
 PrincipalDep = Annotated[Principal, Depends(_principal)]
 
 
+async def _operator(principal: PrincipalDep) -> Principal:
+    principal.require(auth.OPERATOR)
+    return principal
+
+
+OperatorDep = Annotated[Principal, Depends(_operator)]
+
+
 async def _asker(request: Request, principal: PrincipalDep) -> Asker:
     principal.require(auth.QUERY)
     settings = services().settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mangum import Mangum
 
-from api import docs, health, problems, query, tables, usage
+from api import cache, docs, feedback, health, problems, query, tables, usage
 from api.middleware import Cors, Envelope
 from api.openapi import Documented
 from rowcall import bootstrap, settings
@@ -17,7 +17,9 @@ app = Documented(
     redoc_url=None,
 )
 app.include_router(query.router)
+app.include_router(feedback.router)
 app.include_router(tables.router)
+app.include_router(cache.router)
 app.include_router(usage.router)
 app.include_router(health.router)
 app.include_router(docs.router)

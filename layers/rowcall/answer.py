@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from rowcall import admission, bind, question, usage
@@ -46,12 +46,21 @@ POLL_SECONDS = (0.02, 0.08)
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a caller wants to know. `limit` is the most rows wanted; `fresh` plans anew."""
+    """What a caller wants to know. `limit` is the most rows wanted; `fresh` plans anew.
+
+    What the warmer asks is not counted, and of its plans only those are remembered for which no planner was passed
+    over, as they may replace what a better one made. To `compare` a plan with another, nothing is remembered.
+    """
 
     query: str
     limit: int | None = None
     timezone: str | None = None
     fresh: bool = False
+    purpose: Literal["question", "warm", "compare"] = "question"
+
+    def keeps(self, plan: Plan) -> bool:
+        """Whether a plan that was made for this is to be remembered."""
+        return self.purpose == "question" or (self.purpose == "warm" and not plan.passed_over)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +200,7 @@ class _Way:
         self.deadline = deadline
         self.limits = limits
         self.trace = trace
-        self.counters = list(usage.counters(principal).values())
+        self.counters = list(usage.counters(principal).values()) if ask.purpose == "question" else None
         self.limit = services.settings.default_limit if ask.limit is None else ask.limit
         if not 1 <= self.limit <= services.settings.max_limit:
             most = services.settings.max_limit
@@ -236,10 +245,14 @@ class _Way:
 
     def plan(self, lease: Lease | None) -> Plan:
         """Step 5. What cannot be answered is remembered for a minute."""
+
+        def examples() -> Sequence[tuple[str, str]]:
+            return self.services.examples.nearest(self.scope, self.asked.template, self.deadline)
+
         with self.trace.step("plan"):
             try:
                 return self.services.planning.make(
-                    self.asked, self.catalog, self.principal, self.limit + 1, self.deadline
+                    self.asked, self.catalog, self.principal, self.limit + 1, self.deadline, examples
                 )
             except Unanswerable as refusal:
                 self.services.plans.refuse(self.scope, self.asked, refusal, lease, self.deadline)
@@ -247,6 +260,9 @@ class _Way:
 
     def remember(self, plan: Plan, recalled: Recalled) -> Recalled:
         """Keep a plan made now; what was recalled is then no longer what answers."""
+        if not self.ask.keeps(plan):
+            self.services.plans.release(recalled.lease)
+            return replace(recalled, known=None, match=None)
         with self.trace.step("redis"):
             kept = self.services.plans.remember(
                 self.scope,

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
     from rowcall.budget import Ledger
+    from rowcall.cache.examples import Examples
+    from rowcall.cache.inventory import Inventory
     from rowcall.cache.semantic import Semantic
     from rowcall.embedders import Embedder
     from rowcall.planning import Planning
@@ -99,6 +101,18 @@ class Services:
         )
 
     @cached_property
+    def inventory(self) -> Inventory:
+        from rowcall.cache.inventory import Inventory
+
+        return Inventory(self.store, self._seal_key, self.plans, ttl_seconds=self.settings.plan_ttl_seconds)
+
+    @cached_property
+    def examples(self) -> Examples:
+        from rowcall.cache.examples import Examples
+
+        return Examples(self.store, self._seal_key)
+
+    @cached_property
     def catalogs(self) -> Catalogs:
         return Catalogs(
             store=self.store,
@@ -135,6 +149,11 @@ class Services:
             cost_ceiling=settings.plan_cost_ceiling,
             repairs=settings.plan_repairs,
         )
+
+    def for_warmer(self) -> Services:
+        """Services of its own for the warmer, which is a user with a budget of its own."""
+        own = {"user_budget_usd": self.settings.warm_budget_usd}
+        return Services(self.settings.model_copy(update=own), self._reload)
 
     def _secret(self, name: str, fresh: bool) -> str:
         value: SecretStr = getattr(self._reload() if fresh else self.settings, name)

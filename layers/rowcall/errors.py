@@ -78,6 +78,9 @@ KINDS: dict[str, Kind] = {
         "Try again after `Retry-After`, or without the header.",
     ),
     "usage_unavailable": Kind(503, "Usage cannot be looked up at the moment.", "Try again in a moment."),
+    "cache_unavailable": Kind(
+        503, "The cache cannot be reached.", "Try again after `Retry-After`; questions are answered all the same."
+    ),
     "database_unavailable": Kind(
         503, "The database cannot be reached.", "Try again in a moment; `/health` tells when it is back."
     ),

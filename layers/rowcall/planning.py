@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -88,15 +89,14 @@ class Planning:
         principal: Principal,
         row_cap: int,
         deadline: Deadline,
-        examples: Sequence[tuple[str, str]] = (),
+        examples: Callable[[], Sequence[tuple[str, str]]] = tuple,
     ) -> Plan:
-        """A guarded plan that Postgres accepts.
+        """A guarded plan that Postgres accepts. `examples` are loaded when a model is to be asked.
 
         Raises `Unanswerable`, `UnsafePlan`, `ambiguous`, `budget_exceeded`, or `planner_unavailable` when no planner
         that might have known could be asked.
         """
-        asking = Asking(question, catalog, tuple(examples))
-        return _Work(self, asking, principal, row_cap, deadline).plan()
+        return _Work(self, Asking(question, catalog), principal, row_cap, deadline, examples).plan()
 
     def close(self) -> None:
         """Close what the planners opened."""
@@ -108,7 +108,13 @@ class _Work:
     """One question on its way through the planners."""
 
     def __init__(
-        self, planning: Planning, asking: Asking, principal: Principal, row_cap: int, deadline: Deadline
+        self,
+        planning: Planning,
+        asking: Asking,
+        principal: Principal,
+        row_cap: int,
+        deadline: Deadline,
+        examples: Callable[[], Sequence[tuple[str, str]]],
     ) -> None:
         self.planning = planning
         self.asking = asking
@@ -117,6 +123,7 @@ class _Work:
         self.deadline = deadline
         self._passed_over: list[PlannerUnavailable] = []
         self._over_budget: Problem | None = None
+        self._load_examples = cache(examples)
 
     def plan(self) -> Plan:
         abstained: Unanswerable | None = None
@@ -148,6 +155,7 @@ class _Work:
     def _with_models(self, waiting: list[Planner]) -> Plan | None:
         """The plan of the first model that may be asked and replies; what was asked or passed over leaves `waiting`."""
         models = list(takewhile(lambda planner: planner.price is not None, waiting))
+        self.asking = replace(self.asking, examples=tuple(self._load_examples()))
         try:
             admitted = self.planning.ledger.admit(
                 self.principal,

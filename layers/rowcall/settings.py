@@ -33,7 +33,12 @@ def _split(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
+def _split_questions(value: object) -> object:
+    return tuple(part.strip() for part in value.split(";") if part.strip()) if isinstance(value, str) else value
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Questions = Annotated[tuple[str, ...], BeforeValidator(_split_questions)]
 Seconds = Annotated[float, Field(gt=0, le=900)]
 
 
@@ -110,6 +115,19 @@ class Settings(BaseModel):
     )
     shadow_rate: float = Field(
         0.01, ge=0, le=1, description="Share of semantic hits that are planned anew by the warmer and compared."
+    )
+
+    warm_questions: Questions = Field(
+        (), description="Questions that the warmer keeps planned for every tenant, separated by semicolons."
+    )
+    warm_tenant: str = Field("", description="A tenant to warm before it has asked anything.")
+    warm_top: int = Field(
+        20, ge=0, le=1000, description="Of the questions that had to be planned, how many a tenant's run repeats."
+    )
+    warm_parallel: int = Field(4, ge=1, le=32, description="Questions that the warmer asks at the same time.")
+    warm_seconds: Seconds = Field(240.0, description="How long a run of the warmer may take.")
+    warm_budget_usd: Decimal = Field(
+        Decimal(5), ge=0, description="Most dollars that warming one tenant may cost in models a month; 0 is no limit."
     )
 
     max_query_length: int = Field(300, ge=1, le=4000, description="Longest question, in characters.")

@@ -16,7 +16,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,10 @@ ADOPT = script("adopt")
 MEMORY_ENTRIES = 512
 REFUSAL_SECONDS = 60
 MISSED_SECONDS = 15 * 86400
+SCOPE_SECONDS = 40 * 86400
+"""A scope in which nothing was planned for so long is not warmed any more."""
+REFRESH_SECONDS = 900.0
+"""About how often the warmer comes: a plan that is to be renewed must be marked so much earlier."""
 CATCH_UP_SECONDS = 1.0
 CHANGED_ENTRIES = 256
 """As many as `recall.lua` tells at most; with so many, memory starts anew."""
@@ -65,6 +69,23 @@ class Scope:
     @property
     def key(self) -> str:
         return _digest("\0".join((self.tenant, self.role, self.fingerprint, self.versions)))
+
+    @property
+    def prefix(self) -> str:
+        """What the names of all its keys begin with; the braces keep them together in a cluster."""
+        return f"rowcall:{{{self.key}}}:"
+
+    def place(self, name: str) -> str:
+        """What the seal of an entry says of where it may stand."""
+        return f"{self.key}:{name}"
+
+    def counter(self, day: date) -> str:
+        """The hash that counts what is asked on `day`."""
+        return f"{self.prefix}stats:{day:%Y%m%d}"
+
+    def missed(self, day: date) -> str:
+        """The questions that had to be planned in the week of `day`."""
+        return f"{self.prefix}missed:{day:%G%V}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,24 +185,21 @@ class Plans:
         deadline: Deadline,
         *,
         limits: Sequence[Limit] = (),
-        counters: Sequence[str] = (),
+        counters: Sequence[str] | None = (),
         fresh: bool = False,
         waited: bool = False,
     ) -> Recalled:
         """Admission and layer 1 in one request: the plan of the template, or of this very question.
 
-        `counters` are hashes that count questions and hits beside the scope's own. `waited` marks a further look
-        while someone else plans, which is not counted again.
+        `counters` are hashes that count questions and hits beside the scope's own; with `None` nothing is counted.
+        `waited` marks a further look while someone else plans, which is not counted again.
         """
         request = secrets.token_hex(8)
         template, exact = template_key(question), exact_key(question)
         asked = {
-            "policies": [
-                {"key": limit.key, "quota": limit.policy.quota, "window": limit.policy.window * 1_000_000}
-                for limit in limits
-            ],
+            "policies": _policies(limits),
             "request": request,
-            "prefix": _prefix(scope.key),
+            "prefix": scope.prefix,
             "template": template,
             "exact": exact,
             "fresh": fresh,
@@ -193,6 +211,7 @@ class Plans:
             "lease": int(LEASE_SECONDS * 1000),
             "seen": self._memory.seen(scope.key),
             "random": random.uniform(1e-9, 1),  # noqa: S311
+            "patience": REFRESH_SECONDS,
             **self._wanted(scope.key),
         }
         try:
@@ -211,7 +230,7 @@ class Plans:
         self._memory.drop(scope.key, changed, sequence)
         self._absorb(scope, page, deadline)
         if not found:
-            lease = Lease(f"{_prefix(scope.key)}lease:{template}", request) if leased else None
+            lease = Lease(f"{scope.prefix}lease:{template}", request) if leased else None
             return Recalled(lease=lease, someone_plans=not leased and not fresh, verdicts=told, sequence=sequence)
         pointer, entry, _ = found
         for key in (template, exact):
@@ -229,7 +248,7 @@ class Plans:
         missed: Recalled,
         deadline: Deadline,
         *,
-        counters: Sequence[str] = (),
+        counters: Sequence[str] | None = (),
     ) -> Recalled:
         """Layer 2, after a miss: the plan of the nearest template that means the same; this one then points to it."""
         if missed.degraded:
@@ -242,10 +261,11 @@ class Plans:
         if not isinstance(match, Match):
             return replace(missed, near_miss=match)
         known = self._adopt(scope, question, match, missed.lease, deadline, counters)
+        if isinstance(known, Known):
+            return replace(missed, known=known, match=match, lease=None)
         if known is None:
             self._semantic.remove(scope.key, [match.id], deadline)
-            return missed
-        return replace(missed, known=known, match=match, lease=None)
+        return replace(missed, near_miss=known)
 
     def remember(
         self,
@@ -255,7 +275,7 @@ class Plans:
         lease: Lease | None,
         deadline: Deadline,
         *,
-        counters: Sequence[str] = (),
+        counters: Sequence[str] | None = (),
         seconds: float = 0.0,
     ) -> bool:
         """Keep `plan`, which took `seconds` to make, for the question's template, or only for its exact values.
@@ -266,9 +286,10 @@ class Plans:
         known = Known(key, question.template, tuple(slot.type for slot in question.slots), plan)
         self._memory.put(scope.key, key, known)
         fields = {
-            "entry": seal(self._seal_key, _place(scope, f"plan:{key}"), _dump(known)),
+            "entry": seal(self._seal_key, scope.place(f"plan:{key}"), _dump(known)),
             "cost": str(plan.cost_usd),
             "took": str(seconds),
+            "asked": json.dumps([question.text, question.timezone]),
         } | self._semantic_fields(scope, key, question, plan, deadline)
         asked = {
             "pointer": "p" + key,
@@ -276,8 +297,9 @@ class Plans:
             "id": key,
             "fields": [part for field in fields.items() for part in field],
             "scope": seal(self._seal_key, "scope", json.dumps(asdict(scope))),
+            "scope_ttl": SCOPE_SECONDS,
             "question": question.text,
-            "missed": f"{_prefix(scope.key)}missed:{_week()}",
+            "missed": scope.missed(_today()),
             "missed_ttl": MISSED_SECONDS,
             "counters": _counters(scope, counters),
             "log_size": LOG_ENTRIES,
@@ -321,14 +343,37 @@ class Plans:
 
     def forget(self, scope: Scope, ids: Sequence[str], deadline: Deadline) -> int:
         """Drop plans everywhere; how many there were."""
-        self._memory.drop(scope.key, ids)
-        if self._semantic:
-            self._semantic.remove(scope.key, ids, deadline)
         try:
-            return int(self._store.run(FORGET, [_prefix(scope.key), *ids], deadline))
+            return self.drop(scope, ids, deadline)
         except StoreUnavailable as error:
             telemetry.logger().warning("redis unavailable", reason=str(error))
             return 0
+
+    def drop(self, scope: Scope, ids: Sequence[str], deadline: Deadline) -> int:
+        """The same; raises `StoreUnavailable` when only this environment could be told."""
+        self.outdate(scope, ids)
+        if self._semantic:
+            self._semantic.remove(scope.key, ids, deadline)
+        return int(self._store.run(FORGET, [scope.prefix, *ids], deadline))
+
+    def outdate(self, scope: Scope, ids: Sequence[str]) -> None:
+        """Forget what this environment's memory holds of plans; the log tells the others."""
+        self._memory.drop(scope.key, ids)
+
+    def release(self, lease: Lease | None) -> None:
+        """Give a lease back without a plan."""
+        if lease:
+            self._lease(lease, 0)
+
+    def admit(self, limits: Sequence[Limit], deadline: Deadline) -> tuple[Verdict, ...]:
+        """Admission alone, for what asks no question."""
+        asked = {"policies": _policies(limits), "request": secrets.token_hex(8)}
+        try:
+            (counted,) = self._store.run(RECALL, [json.dumps(asked)], deadline)
+        except StoreUnavailable as error:
+            telemetry.logger().warning("redis unavailable", reason=str(error))
+            return self._limiter.admit(limits)
+        return verdicts(limits, [(used, free / 1_000_000) for used, free in counted])
 
     def _follow(self, scope: Scope, key: str, target: str, entry: str | None, told: tuple[Verdict, ...]) -> Recalled:
         if target.startswith("r"):
@@ -338,7 +383,7 @@ class Plans:
         if payload is None:
             telemetry.logger().error("a cached plan fails its seal and is ignored", plan=target[1:])
             return Recalled(verdicts=told)
-        known = _load(payload)
+        known = load(payload)
         self._memory.put(scope.key, key, known)
         return Recalled(known=known, verdicts=told)
 
@@ -355,9 +400,9 @@ class Plans:
 
     def _pointing(self, scope: Scope, template: str, pointer: str, lease: Lease | None) -> dict[str, object]:
         return {
-            "prefix": _prefix(scope.key),
+            "prefix": scope.prefix,
             "template": template,
-            "pointer": seal(self._seal_key, _place(scope, f"pointer:{template}"), pointer),
+            "pointer": seal(self._seal_key, scope.place(f"pointer:{template}"), pointer),
             "lease": lease.key if lease else "",
             "request": lease.token if lease else "",
         }
@@ -391,7 +436,7 @@ class Plans:
         patience = deadline.within(CATCH_UP_SECONDS)
         while self._semantic.cursor(scope.key) < sequence and patience.open:
             args: list[str | int] = [
-                _prefix(scope.key),
+                scope.prefix,
                 self._semantic.cursor(scope.key),
                 PAGE_ENTRIES,
                 self._vector_field,
@@ -412,9 +457,10 @@ class Plans:
         match: Match,
         lease: Lease | None,
         deadline: Deadline,
-        counters: Sequence[str],
-    ) -> Known | None:
-        shadowed = random.random() < self._shadow_rate  # noqa: S311
+        counters: Sequence[str] | None,
+    ) -> Known | NearMiss | None:
+        """The plan; or why it is not to be taken; or nothing when it is gone."""
+        shadowed = counters is not None and random.random() < self._shadow_rate  # noqa: S311
         asked = self._pointing(scope, template_key(question), "p" + match.id, lease) | {
             "id": match.id,
             "ttl": self._ttl,
@@ -427,8 +473,10 @@ class Plans:
         except StoreUnavailable as error:
             telemetry.logger().warning("redis unavailable", reason=str(error))
             return None
+        if entry == "":
+            return NearMiss(match.template, match.similarity, "feedback", "someone found that they differ")
         payload = self._open(scope, f"plan:{match.id}", entry) if entry else None
-        return _load(payload) if payload else None
+        return load(payload) if payload else None
 
     def _semantic_fields(
         self, scope: Scope, key: str, question: Question, plan: Plan, deadline: Deadline
@@ -442,11 +490,11 @@ class Plans:
         described = self._semantic.describe(question)
         if self._semantic.shared:
             self._semantic.add(scope.key, key, described, vector.text(), deadline)
-        sealed = seal(self._seal_key, _place(scope, f"known:{key}"), described)
+        sealed = seal(self._seal_key, scope.place(f"known:{key}"), described)
         return {"known": sealed, self._vector_field: vector.text()}
 
     def _open(self, scope: Scope, name: str, entry: str) -> str | None:
-        return unseal(self._seal_key, _place(scope, name), entry)
+        return unseal(self._seal_key, scope.place(name), entry)
 
 
 class _Memory:
@@ -492,20 +540,18 @@ def exact_key(question: Question) -> str:
     return _digest("\0".join((question.template, repr([slot.value for slot in question.slots]))))
 
 
-def _prefix(scope_key: str) -> str:
-    return f"rowcall:{{{scope_key}}}:"
+def _counters(scope: Scope, others: Sequence[str] | None) -> list[str]:
+    return [] if others is None else [scope.counter(_today()), *others]
 
 
-def _place(scope: Scope, name: str) -> str:
-    return f"{scope.key}:{name}"
+def _policies(limits: Sequence[Limit]) -> list[dict[str, object]]:
+    return [
+        {"key": limit.key, "quota": limit.policy.quota, "window": limit.policy.window * 1_000_000} for limit in limits
+    ]
 
 
-def _counters(scope: Scope, others: Sequence[str]) -> list[str]:
-    return [f"{_prefix(scope.key)}stats:{datetime.now(UTC):%Y%m%d}", *others]
-
-
-def _week() -> str:
-    return datetime.now(UTC).strftime("%G%V")
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 def _digest(text: str) -> str:
@@ -516,7 +562,8 @@ def _dump(known: Known) -> str:
     return json.dumps(asdict(known), separators=(",", ":"), sort_keys=True)
 
 
-def _load(payload: str) -> Known:
+def load(payload: str) -> Known:
+    """What `remember` sealed."""
     fields = json.loads(payload)
     plan = fields["plan"]
     parameters = tuple(Parameter(**parameter) for parameter in plan["parameters"])

@@ -69,14 +69,15 @@ local function find(template)
     local left = (tonumber(entry[2]) or 0) + asked.cap - time[1]
     local ttl = math.min(asked.ttl, left)
     -- XFetch (A. Vattani et al., Optimal Probabilistic Cache Stampede Prevention, 2015): the nearer the cap, the
-    -- likelier that the warmer is asked for a new plan, so that no asker has to wait for one.
-    if left < tonumber(entry[5] or 0) * -math.log(asked.random) then
+    -- likelier that the warmer is asked for a new plan, so that no asker has to wait for one. Until there is one it
+    -- takes the planning, and the time until the warmer comes.
+    if left < (tonumber(entry[5] or 0) + asked.patience) * -math.log(asked.random) then
       redis.call('SADD', prefix .. 'refresh', string.sub(pointer, 66))
     end
     redis.call('EXPIRE', key, math.max(ttl, 1))
     redis.call('EXPIRE', plan, math.max(ttl, 1))
   end
-  return {pointer, entry[1], redis.call('HINCRBY', plan, 'uses', 1)}
+  return {pointer, entry[1], redis.call('HINCRBY', plan, 'uses', math.min(#asked.counters, 1))}
 end
 
 local found = false
