@@ -98,7 +98,7 @@ LIBRARY = Catalog(
         for one in (
             table("book", column("bookid", "integer"), column("booktitle"), column("num_pages", "integer"),
                   column("is_lent", "boolean"), column("pub_year", "integer"), key=""),
-            table("author", column("authorid", "integer"), column("authorname"), 
+            table("author", column("authorid", "integer"), column("authorname"),
                   column("country_name", "text", "Chile"),
                   key=""),
             table("bookauthor", column("bookid", "integer"), column("authorid", "integer"), key=""),
@@ -173,6 +173,7 @@ def sql(text: str, catalog: Catalog = SHOP) -> str:
         ("customers from Spain or France", "WHERE (c.country = :s0 OR c.country = :s1)"),
         ("what percentage of orders are pending?", "COUNT(*) FILTER(WHERE o.status = :s0)"),
         ("ratio of pending orders to shipped orders", "NULLIF(COUNT(*) FILTER(WHERE o.status = :s1), 0)"),
+        ("countries with more than 5 customers", "GROUP BY c.country HAVING COUNT(*) > CAST(:s0 AS DECIMAL)"),
         ("average product price", "SELECT AVG(p.price) AS average_price FROM products AS p"),
     ],
 )  # fmt: skip

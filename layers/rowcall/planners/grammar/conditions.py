@@ -100,7 +100,8 @@ class Conditions(Nouns):
             return False
         self.put("verb", token.lower)
         self.at += 1
-        self.take("up", "out")
+        if self.take("up"):
+            self.put("verb", "signup" if token.stem == "sign" else token.lower)
         return True
 
     # -- dates -------------------------------------------------------------------------------------------------

@@ -44,6 +44,7 @@ class Measures(Conditions):
         self.base: Things | None = None
         self.shown: list[Expression] = []
         self.dimensions: list[Dimension] = []
+        self.having: list[tuple[Measure, str, Value]] = []
         self.order: list[Order] = []
         self.limit: Value | None = None
         self.moneyed: tuple[dict[str, Any], Function] | None = None

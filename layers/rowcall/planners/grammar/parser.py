@@ -232,6 +232,8 @@ class Parser(Shown):
             one, descending = self.measure(None), False
         elif top is None and singular and self.take("has the", "had the"):
             return self.column_of_first(found[1])
+        elif top is None and self.take("with", "having", "that have", "have", "has", "had"):
+            return self.groups_that_have(found[1])
         else:
             return None
         limit = top.limit if top else None
@@ -250,6 +252,20 @@ class Parser(Shown):
         self.add(self.dimensions, dimension)
         self.add(self.order, Order(one, descending))
         self.put("limit", limit or Value(constant=1))
+        return True
+
+    def groups_that_have(self, meanings: list[Mention]) -> bool | None:
+        """ "countries with more than 10 customers": values of a column that so many rows have."""
+        amount = self.amount()
+        if amount is None or amount[2] is not None:
+            return None
+        things = self.things()
+        fields = [one for one in meanings if one.field and not one.field.is_number and not one.field.is_date]
+        self.set_base(things)
+        dimension = Dimension(place=self.resolve(fields, things.table))
+        self.add(self.dimensions, dimension)
+        self.add(self.having, (Measure("count", things), amount[0], amount[1]))
+        self.add(self.order, Order(dimension, False))
         return True
 
     def column_of_first(self, meanings: list[Mention]) -> bool | None:
@@ -355,14 +371,14 @@ class Parser(Shown):
             or any(isinstance(one, Measure) and one.things is not base for one in measures)
         ):
             return self.grouped(base, places, measures)
-        if not measures and not ordered:
+        if not measures and not ordered and not self.having:
             if self.ranked and self.limit is None and not self.shown and not self.listed and not self.explicit:
                 raise Lost("how many of them")
             self.choose_columns(base)
             self.order_by_name(base)
         self.order_groups()
         self.refuse_counted_twice()
-        return Reading(base, self.shown, self.dimensions, [], self.order, self.limit, self.distinct)
+        return Reading(base, self.shown, self.dimensions, self.having, self.order, self.limit, self.distinct)
 
     def choose_columns(self, base: Things) -> None:
         """All columns where rows are asked to be shown; the names where it is asked which they are."""
