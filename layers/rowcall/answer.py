@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from rowcall import admission, bind, question, usage
-from rowcall.cache.plans import Scope
+from rowcall.cache.plans import RANDOM, Scope
 from rowcall.database.connection import StatementFailed
 from rowcall.errors import Problem, Unanswerable
 from rowcall.trace import Trace
@@ -165,18 +164,6 @@ def scope(principal: Principal, catalog: Catalog) -> Scope:
     return Scope(principal.tenant, principal.role, catalog.fingerprint, VERSIONS)
 
 
-def _apart(columns: Sequence[ResultColumn]) -> list[ResultColumn]:
-    """No two alike, as a row is told by its columns' names: the second `name` is `name_2`."""
-    apart: dict[str, ResultColumn] = {}
-    for column in columns:
-        name, times = column.name, 1
-        while name in apart:
-            times += 1
-            name = f"{column.name}_{times}"
-        apart[name] = column if name == column.name else replace(column, name=name)
-    return list(apart.values())
-
-
 class _Way:
     """One question on its way, and what is known of it so far: each step is a method."""
 
@@ -229,7 +216,7 @@ class _Way:
             self.trace.verdicts = recalled.verdicts
             admission.require(recalled.verdicts)
             while recalled.someone_plans:
-                time.sleep(self.deadline.left(random.uniform(*POLL_SECONDS)))  # noqa: S311
+                time.sleep(self.deadline.left(RANDOM.uniform(*POLL_SECONDS)))
                 recalled = plans.recall(self.scope, self.asked, self.deadline, counters=self.counters, waited=True)
         if recalled.refusal:
             raise recalled.refusal
@@ -294,7 +281,7 @@ class _Way:
         return Answer(
             query=self.ask.query,
             rows=found.rows[: self.limit],
-            columns=_apart(found.columns),
+            columns=found.columns,
             truncated=len(found.rows) > self.limit,
             plan=plan,
             params=self.params,

@@ -31,7 +31,7 @@ class JwksKeys:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._client = DeadlineClient()
+        self._client = DeadlineClient(url)
         self._lock = threading.Lock()
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched = float("-inf")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from rowcall.cache.tokens import AGGREGATES, Cutting, Token
 from rowcall.cache.words import Vocabulary, english, fold_set, identifier, is_participle, is_plural, word_set
 
-_COMPARATORS = ("gt", "ge", "lt", "le", "eq", "ne", "around", "between", "before", "after", "since", "until")
+_COMPARATORS = ("is", "gt", "ge", "lt", "le", "eq", "ne", "around", "between", "before", "after", "since", "until")
 _QUANTIFIERS = ("all", "only", "both", "or", "neither")
 _DIRECTIONS = {
     "ascending": "asc", "descending": "desc", "alphabetical": "a-z", "newest": "time desc", "oldest": "time asc"
@@ -80,6 +80,7 @@ class _Reading:
 
     def meaning(self) -> Meaning:
         self._redundant()
+        self._owners()
         units = self._units()
         comparators = self._comparators()
         negations = self._negations()
@@ -204,11 +205,42 @@ class _Reading:
             table, _, column = token.raw[8:-1].rpartition(".")
             names = {identifier(column)[-1:], identifier(table)[-1:] if column in word_set("labels") else ()}
             concepts = {self.vocabulary.concept_of(*name) for name in names if name}
-            before = self._at(at - 2 if self._at(at - 1).key in ("is", "=") else at - 1)
+            linked = ("is", "are", "was", "were")
+            before = self._at(at - 2 if self._at(at - 1).key in linked else at - 1)
+            behind = self._at(at + 2 if self._at(at + 1).key in linked else at + 1)
             others = sum(one.kind == "term" for one in self.tokens)
-            for beside in (before, self._at(at + 1)):
+            for beside in (before, behind):
                 if others > 1 and beside.kind == "term" and beside.key in concepts:
                     beside.use()
+
+    def _owners(self) -> None:
+        """ "Patients' ages" and "patient ages" become "ages of patients"."""
+        for at in range(len(self.tokens)):
+            owner, owned = self.tokens[at], at + 2 if self._at(at + 1).key == "'s" else at + 1
+            if owner.kind != "term" or (owned == at + 1 and not self._has_column(owner, self._at(owned))):
+                continue
+            start = at
+            while self._at(start - 1).kind == "term" or self._at(start - 1).raw.startswith("{entity"):
+                start -= 1
+            if self._at(start - 1).is_("per"):
+                continue
+            end = owned
+            while self._owned(end) or (end > owned and self._at(end).key in ("and", ",") and self._owned(end + 1)):
+                end += 1
+            if end > owned:
+                of = Token("gap", "of", "of")
+                self.tokens[start:end] = [*self.tokens[owned:end], of, *self.tokens[start : at + 1]]
+
+    def _has_column(self, owner: Token, column: Token) -> bool:
+        written = column.raw in self.vocabulary.written or column.raw.removesuffix("s") in self.vocabulary.written
+        named = column.kind == "term" and (written or " " in column.raw) and not self.vocabulary.is_table(column.key)
+        return named and self.vocabulary.is_table(owner.key) and not is_participle(column.raw)
+
+    def _owned(self, at: int) -> bool:
+        token = self._at(at)
+        if token.kind == "term":
+            return not is_participle(token.raw)
+        return token.is_(*_AGGREGATES) or (token.kind == "superlative" and self._at(at + 1).kind == "term")
 
     def _units(self) -> list[str]:
         """For each slot the unit that follows it."""
@@ -265,7 +297,7 @@ class _Reading:
             if timed and slot == at + 1:
                 found[value.slot] = "in" if mark.use() == "from" else "until"
             return None
-        found[value.slot] = mark.key
+        found[value.slot] = mark.key if mark.key != "is" else ""
         for token in self.tokens[at + 1 : slot]:
             if token.is_("than"):
                 token.use()
@@ -454,7 +486,7 @@ class _Reading:
         """Whether one or many are asked for, where no count says how many."""
         if any(token.raw.startswith("{count") for token in self.slots):
             return " of n"
-        return " of many" if head and is_plural(head.raw) else ""
+        return " of many" if head and is_plural(head.raw) and self.vocabulary.is_table(head.key) else ""
 
     def _quantifiers(self) -> list[str]:
         """ "The names of all customers" says no more than "the names of the customers"."""

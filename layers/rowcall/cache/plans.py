@@ -41,6 +41,9 @@ LEASE = script("lease")
 PAGE = script("page")
 ADOPT = script("adopt")
 
+RANDOM = random.SystemRandom()
+"""Environments restored from one snapshot share the state of every other generator."""
+
 MEMORY_ENTRIES = 512
 REFUSAL_SECONDS = 60
 MISSED_SECONDS = 15 * 86400
@@ -210,7 +213,7 @@ class Plans:
             "cap": self._cap,
             "lease": int(LEASE_SECONDS * 1000),
             "seen": self._memory.seen(scope.key),
-            "random": random.uniform(1e-9, 1),  # noqa: S311
+            "random": RANDOM.uniform(1e-9, 1),
             "patience": REFRESH_SECONDS,
             **self._wanted(scope.key),
         }
@@ -460,7 +463,7 @@ class Plans:
         counters: Sequence[str] | None,
     ) -> Known | NearMiss | None:
         """The plan; or why it is not to be taken; or nothing when it is gone."""
-        shadowed = counters is not None and random.random() < self._shadow_rate  # noqa: S311
+        shadowed = counters is not None and RANDOM.random() < self._shadow_rate
         asked = self._pointing(scope, template_key(question), "p" + match.id, lease) | {
             "id": match.id,
             "ttl": self._ttl,

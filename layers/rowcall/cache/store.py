@@ -14,6 +14,7 @@ from typing import Any, cast
 import httpx
 from upstash_redis import Redis
 from upstash_redis.errors import UpstashError
+from upstash_redis.http import SyncHttpClient, make_headers
 
 from rowcall.cache.transport import DeadlineClient
 from rowcall.calls import Calls
@@ -40,22 +41,32 @@ class StoreUnavailable(Exception):
     """Redis could not be asked, or answered with nonsense. Callers go on without it and say `degraded`."""
 
 
+class _Http(SyncHttpClient):
+    """The SDK's, on a client with a deadline: its own has no timeout at all, and costs a TLS context to throw away."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._encoding = None
+        self._retries = 0
+        self._retry_interval = 0
+        self._sync_token_cb = None
+        self._client = client
+
+
+class _Redis(Redis):
+    def __init__(self, url: str, token: str, client: httpx.Client) -> None:
+        self._url = url
+        self._read_your_writes = False
+        self._headers = make_headers(token, None, allow_telemetry=False)
+        self._http = _Http(client)
+
+
 class Store:
     """Redis over HTTPS. `timeout` bounds each request, in seconds; `calls.count` counts those of this thread."""
 
     def __init__(self, url: str, token: str, *, timeout: float = 1.0) -> None:
         self._timeout = timeout
-        self._client = DeadlineClient()
-        self._redis = Redis(
-            url=url,
-            token=token,
-            rest_encoding=None,
-            rest_retries=0,
-            allow_telemetry=False,
-            read_your_writes=False,
-        )
-        self._redis._http._client.close()
-        self._redis._http._client = self._client
+        self._client = DeadlineClient(url)
+        self._redis = _Redis(url, token, self._client)
         self.calls = Calls()
 
     def execute(self, command: Sequence[str | int], deadline: Deadline) -> Any:

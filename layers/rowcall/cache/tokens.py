@@ -82,16 +82,29 @@ class Cutting:
         self.question = "list"
         self._vocabulary = vocabulary
         self._raw = [raw for raw in raw_words(template) if raw not in word_set("articles")]
+        order = self._turn()
         self._events = not fold_set("events").isdisjoint(map(fold, self._raw))
         self.opened = False
         self._opening: Literal["imperative", "question", ""] = "imperative"
-        at = slots = 0
+        at = 0
         while at < len(self._raw):
             at = self._next(at)
-        for token in self.tokens:
-            if token.kind == "slot":
-                token.slot = slots
-                slots += 1
+        for token, number in zip((token for token in self.tokens if token.kind == "slot"), order, strict=True):
+            token.slot = number
+
+    def _turn(self) -> list[int]:
+        """Put "for orders in May, what is …" behind the rest; returns the numbers of the slots as they now stand."""
+        numbers = iter(range(len(self._raw)))
+        words = [(raw, next(numbers) if raw.startswith("{") else -1) for raw in self._raw]
+        raw, commas = self._raw, [at for at, word in enumerate(self._raw) if word == ","]
+        if raw and raw[0] in word_set("fronts"):
+            asking = [at for at in range(2, len(raw) - 1) if raw[at] in word_set("asking")]
+            plain = commas[0] if len(commas) == 1 and raw[0] != "where" and commas[0] + 1 < len(raw) else None
+            end = next((at - 1 if raw[at - 1] == "," else at for at in asking), plain)
+            if end is not None:
+                words = [*words[end + (raw[end] == ",") :], *words[:end]]
+        self._raw = [word for word, _ in words]
+        return [number for _, number in words if number >= 0]
 
     def _next(self, at: int) -> int:
         """Put what starts at word `at`, and say where it ends."""
@@ -133,12 +146,7 @@ class Cutting:
         """Where words end that only open a question, or 0 if there are none at `at`."""
         raw, following = self._raw[at], (*self._rest(at + 1), "")[0]
         if not self._opening:
-            leads = bool(self.tokens) and (self.tokens[0].is_("per") or self._raw[at - 1] == ",")
-            if raw in word_set("hard_imperatives") and leads and following:
-                if not self.tokens[0].is_("per") and any(token.kind == "term" for token in self.tokens):
-                    self.tokens.append(Token("mark", "then", raw))
-                self._opening = "imperative"
-            elif raw in word_set("vacuous") and not any(token.kind in ("term", "slot") for token in self.tokens):
+            if raw in word_set("vacuous") and not any(token.kind in ("term", "slot") for token in self.tokens):
                 return at + 1
             else:
                 return 0
