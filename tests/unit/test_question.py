@@ -481,3 +481,10 @@ def test_reading_imports_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)}
     )
     assert not heavy & set(run.stdout.split())
+
+
+def test_a_quoted_text_that_is_a_value_is_typed_by_its_columns() -> None:
+    assert ask("orders that are 'pending'").slots[0].columns == ("orders.status",)
+    assert ask("orders that are 'pending'").template == ask("orders that are 'shipped'").template
+    assert ask("orders that are 'pending'").template != ask("orders that are 'gold plated'").template
+    assert ask("orders that are 'gold plated'").slots[0].columns == ()

@@ -17,7 +17,7 @@ from rowcall.question.numbers import SPELLED, SYMBOLS, Amount, amount
 from rowcall.question.template import template
 from rowcall.question.tokens import normalise
 from rowcall.question.types import Kind, Period, Question, Slot
-from rowcall.question.vocabulary import vocabulary
+from rowcall.question.vocabulary import of_mentioned, vocabulary
 
 
 class _Found(NamedTuple):
@@ -52,7 +52,8 @@ def _at(line: Line, at: int) -> _Found | int:
     """The slot that starts at token `at`, or else the token to go on with."""
     token, word = line.tokens[at], line.words[at]
     if token.kind == "quote":
-        return _Found(at + 1, "text", line.text[token.start + 1 : token.end - 1])
+        written = line.text[token.start + 1 : token.end - 1]
+        return _Found(at + 1, "text", written, of_mentioned(line.vocabulary.quoted(written), line.mentioned))
     if token.kind in ("literal", "code") and line.stands_alone(at):
         return _Found(at + 1, "text", line.text[token.start : token.end])
     entity = _entity(line, at)
@@ -80,7 +81,7 @@ def _entity(line: Line, at: int) -> _Found | int | None:
     if not line.vocabulary.is_plain(match.entry, line, at, match.end):
         return None
     written = line.text[line.tokens[at].start : line.tokens[match.end - 1].end]
-    return _Found(match.end, "entity", match.entry.spelling(written), match.entry.columns_of(line.mentioned))
+    return _Found(match.end, "entity", match.entry.spelling(written), of_mentioned(match.entry.columns, line.mentioned))
 
 
 def _digits(line: Line, at: int) -> _Found | int:

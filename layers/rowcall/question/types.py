@@ -31,10 +31,10 @@ class Slot:
     or `Period`. A day is a period of one day, so that moments compare right with it; every period carries both
     bounds, and the words before it ("since", "before", "until") say which of them is meant.
 
-    `columns` are the catalog columns (`table.column`) that hold an entity in any spelling, sorted; only those of
-    tables that the question names, if it names any. `unit` is the currency of money, if it has one. Both are part of
-    the slot's type, and so is whether a period is of days or of moments: values that one plan could not serve alike
-    never share a template.
+    `columns` are the catalog columns (`table.column`) that hold an entity, or a text as a value, in any spelling,
+    sorted; only those of tables that the question names, if it names any. `unit` is the currency of money, if it has
+    one. Both are part of the slot's type, and so is whether a period is of days or of moments: values that one plan
+    could not serve alike never share a template.
     """
 
     kind: Kind

@@ -74,10 +74,6 @@ class Entry:
     tables: frozenset[str]
     rivals: frozenset[str]
 
-    def columns_of(self, mentioned: frozenset[str]) -> tuple[str, ...]:
-        """Those of its columns whose table is mentioned; all of them where none is."""
-        return tuple(column for column, table in self.columns.items() if table in mentioned) or tuple(self.columns)
-
     def spelling(self, written: str) -> str:
         """As it is written, if the catalog has that; else the spelling that most columns have."""
         if written in self.spellings:
@@ -215,6 +211,12 @@ class Vocabulary:
         )
         return entry
 
+    def quoted(self, written: str) -> dict[str, str]:
+        """The columns that hold a quoted text as a value, each with the last word of its table's name."""
+        held = self._catalog.entities.get(written.casefold(), {})
+        columns = sorted({column for columns in held.values() for column in columns})
+        return {column: _last(self._catalog.tables[column.rpartition(".")[0]].name) for column in columns}
+
     def is_plain(self, entry: Entry, line: Line, at: int, end: int) -> bool:
         """Whether tokens `[at, end)` mean the value `entry` there."""
         if entry.level == Level.FREE:
@@ -238,6 +240,11 @@ class Vocabulary:
         if entry.level == Level.ADJACENT:
             return False
         return not line.mentioned.isdisjoint(entry.tables) and line.mentioned.isdisjoint(entry.rivals)
+
+
+def of_mentioned(columns: dict[str, str], mentioned: frozenset[str]) -> tuple[str, ...]:
+    """Those columns whose table, told by its last word, is mentioned; all of them where none is."""
+    return tuple(column for column, table in columns.items() if table in mentioned) or tuple(columns)
 
 
 def _whole(tokens: Sequence[Token], first: int, last: int) -> bool:
