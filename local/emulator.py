@@ -68,6 +68,10 @@ class Built:
                 return function
         raise Failed(f"template.yaml has no function of functions/{folder}")
 
+    def path(self, function: Function) -> str:
+        """PYTHONPATH of `function`, beside its own folder."""
+        return os.pathsep.join(str(folder) for folder in (*function.layers, self.runtime))
+
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
@@ -115,7 +119,7 @@ class Emulator:
                 "PATH": os.defpath,
                 "LANG": "C.UTF-8",
                 "TZ": ":UTC",
-                "PYTHONPATH": os.pathsep.join(map(str, [*function.layers, built.runtime])),
+                "PYTHONPATH": built.path(function),
                 "LAMBDA_TASK_ROOT": str(function.code),
                 "LAMBDA_RUNTIME_DIR": str(built.runtime),
                 "_HANDLER": function.handler,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property, partial
 from hashlib import sha256
@@ -246,7 +245,7 @@ def preload() -> None:
         import_module(name)
 
 
-def start(environ: Mapping[str, str] = os.environ) -> Services:
+def start(environ: Mapping[str, str] = settings_module.ENVIRONMENT) -> Services:
     """The services of this environment; raises `InvalidSettings`. Opens nothing but the secret of SECRET_ARN."""
     settings = settings_module.load(environ, _secret)
     if settings.asks_models:

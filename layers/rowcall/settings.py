@@ -261,10 +261,11 @@ class Settings(BaseModel):
 
 
 SECRETS = tuple(name for name, field in Settings.model_fields.items() if field.annotation is SecretStr)
+ENVIRONMENT: Mapping[str, str] = os.environ
 REQUIRED = ("database_url", "upstash_redis_rest_url", "upstash_redis_rest_token", "plan_seal_key")
 
 
-def load(environ: Mapping[str, str] = os.environ, fetch: Callable[[str], Mapping[str, str]] | None = None) -> Settings:
+def load(environ: Mapping[str, str] = ENVIRONMENT, fetch: Callable[[str], Mapping[str, str]] | None = None) -> Settings:
     """The settings of `environ`, completed by the secret that SECRET_ARN names, which `fetch` reads.
 
     Raises `InvalidSettings`.
@@ -287,6 +288,6 @@ def _sentence(item: ErrorDetails) -> str:
     return f"{str(item['loc'][0]).upper()}: {message}" if item["loc"] else message
 
 
-def snapshot_is_being_made(environ: Mapping[str, str] = os.environ) -> bool:
+def snapshot_is_being_made(environ: Mapping[str, str] = ENVIRONMENT) -> bool:
     """Whether Lambda runs this initialisation once, for SnapStart: whatever is loaded now costs no start later."""
     return environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
