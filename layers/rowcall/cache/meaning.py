@@ -225,7 +225,7 @@ class _Reading:
             if self._at(start - 1).is_("per"):
                 continue
             end = owned
-            while self._owned(end) or (end > owned and self._at(end).key in ("and", ",") and self._owned(end + 1)):
+            while self._owned(end) or (end > owned and self._joins(end)):
                 end += 1
             if end > owned:
                 of = Token("gap", "of", "of")
@@ -235,6 +235,11 @@ class _Reading:
         written = column.raw in self.vocabulary.written or column.raw.removesuffix("s") in self.vocabulary.written
         named = column.kind == "term" and (written or " " in column.raw) and not self.vocabulary.is_table(column.key)
         return named and self.vocabulary.is_table(owner.key) and not is_participle(column.raw)
+
+    def _joins(self, at: int) -> bool:
+        """Whether a comma or "and" at `at` joins another thing that is owned."""
+        behind = at + 2 if self._at(at).key == "," and self._at(at + 1).key == "and" else at + 1
+        return self._at(at).key in (",", "and") and self._owned(behind)
 
     def _owned(self, at: int) -> bool:
         token = self._at(at)
@@ -494,12 +499,12 @@ class _Reading:
             before = [token for token in self.tokens[:at] if token.key]
             plain = not any(
                 token.kind == "slot"
-                or (token.kind == "mark" and token.key not in ("all", "and"))
+                or (token.kind == "mark" and token.key not in ("all", "and", "for"))
                 or self.vocabulary.is_table(token.key)
                 or is_participle(token.raw)
                 for token in before
             )
-            if before and plain and before[-1].key == "of":
+            if before and plain and before[-1].key in ("of", "for"):
                 self.tokens[at].use()
         return [token.key for token in self.tokens if token.is_(*_QUANTIFIERS)]
 

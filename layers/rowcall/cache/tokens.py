@@ -98,7 +98,11 @@ class Cutting:
         words = [(raw, next(numbers) if raw.startswith("{") else -1) for raw in self._raw]
         raw, commas = self._raw, [at for at, word in enumerate(self._raw) if word == ","]
         if raw and raw[0] in word_set("fronts"):
-            asking = [at for at in range(2, len(raw) - 1) if raw[at] in word_set("asking")]
+            asking = [
+                at
+                for at in range(2, len(raw) - 1)
+                if raw[at] in word_set("asking_behind_comma" if raw[at - 1] == "," else "asking")
+            ]
             plain = commas[0] if len(commas) == 1 and raw[0] != "where" and commas[0] + 1 < len(raw) else None
             end = next((at - 1 if raw[at - 1] == "," else at for at in asking), plain)
             if end is not None:
@@ -148,8 +152,7 @@ class Cutting:
         if not self._opening:
             if raw in word_set("vacuous") and not any(token.kind in ("term", "slot") for token in self.tokens):
                 return at + 1
-            else:
-                return 0
+            return 0
         if raw in word_set("vacuous") and "not" not in self._raw[at - 1 : at]:
             return at + 1
         if raw in word_set("openers"):
