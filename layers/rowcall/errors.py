@@ -108,7 +108,7 @@ class Problem(Exception):
     ) -> None:
         self.code = code
         self.kind = KINDS[code]
-        self.detail = detail or self.kind.title
+        self.detail = detail or "; ".join(f"{name} {wrong}" for name, wrong in fields) or self.kind.title
         self.suggestions = tuple(suggestions)
         self.fields = tuple(fields)
         self.retry_after = retry_after
