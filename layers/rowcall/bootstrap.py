@@ -21,6 +21,7 @@ from rowcall.database import introspection
 from rowcall.database.connection import Database
 from rowcall.deadline import Deadline
 from rowcall.reporting import Reporter
+from rowcall.rotation import Rotating
 from rowcall.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,9 +47,8 @@ class Services:
     @cached_property
     def database(self) -> Database:
         settings = self.settings
-        url = settings.database_read_url.get_secret_value() or settings.database_url.get_secret_value()
         return Database(
-            url,
+            Rotating(_database_url(settings), lambda: _database_url(self._reload())),
             ca_file=settings.database_ca_file,
             connect_timeout=settings.database_connect_timeout,
             tenant_setting=settings.tenant_setting,
@@ -59,7 +59,10 @@ class Services:
         settings = self.settings
         return Store(
             settings.upstash_redis_rest_url,
-            settings.upstash_redis_rest_token.get_secret_value(),
+            Rotating(
+                settings.upstash_redis_rest_token.get_secret_value(),
+                lambda: self._secret("upstash_redis_rest_token", True),
+            ),
             timeout=settings.redis_timeout,
         )
 
@@ -231,7 +234,7 @@ class Services:
         """One name for one database as one role sees it through these settings."""
         settings = self.settings
         parts = (
-            settings.database_read_url.get_secret_value() or settings.database_url.get_secret_value(),
+            _database_url(settings),
             *(",".join(names) for names in (settings.schemas, settings.allowed_tables)),
             *(",".join(names) for names in (settings.hidden_columns, settings.visible_columns)),
             settings.tenant_setting,
@@ -243,6 +246,10 @@ def preload() -> None:
     """Import all that a miss may need. For a snapshot only: it connects to nothing and reads no secret."""
     for name in ("rowcall.planning", "rowcall.planners.grammar", "rowcall.planners.transport", "anthropic", "openai"):
         import_module(name)
+
+
+def _database_url(settings: Settings) -> str:
+    return settings.database_read_url.get_secret_value() or settings.database_url.get_secret_value()
 
 
 def start(environ: Mapping[str, str] = settings_module.ENVIRONMENT) -> Services:

@@ -20,6 +20,7 @@ from rowcall.cache.transport import DeadlineClient
 from rowcall.calls import Calls
 from rowcall.deadline import Deadline
 from rowcall.errors import Problem
+from rowcall.rotation import Rotating
 
 NO_SCRIPT = "NOSCRIPT"
 
@@ -60,17 +61,41 @@ class _Redis(Redis):
         self._http = _Http(client)
 
 
+class _Refused(Exception):
+    """401: the token is not, or no longer, the right one."""
+
+
+def _refuse(reply: httpx.Response) -> None:
+    if reply.status_code == 401:
+        raise _Refused
+
+
 class Store:
     """Redis over HTTPS. `timeout` bounds each request, in seconds; `calls.count` counts those of this thread."""
 
-    def __init__(self, url: str, token: str, *, timeout: float = 1.0) -> None:
+    def __init__(self, url: str, token: str | Rotating, *, timeout: float = 1.0) -> None:
         self._timeout = timeout
+        self._token = token if isinstance(token, Rotating) else Rotating(token, lambda: self._token.value)
         self._client = DeadlineClient(url)
-        self._redis = _Redis(url, token, self._client)
+        self._client.event_hooks = {"response": [_refuse]}
+        self._redis = _Redis(url, self._token.value, self._client)
         self.calls = Calls()
 
     def execute(self, command: Sequence[str | int], deadline: Deadline) -> Any:
-        """One command in one request; raises `StoreUnavailable`."""
+        """One command in one request, a second one where the token was rotated; raises `StoreUnavailable`."""
+        used = self._token.value
+        try:
+            return self._execute(command, deadline)
+        except _Refused as error:
+            if not self._token.renewed(used):
+                raise StoreUnavailable("the token is refused") from error
+            self._redis = _Redis(self._redis._url, self._token.value, self._client)
+        try:
+            return self._execute(command, deadline)
+        except _Refused as error:
+            raise StoreUnavailable("the token is refused") from error
+
+    def _execute(self, command: Sequence[str | int], deadline: Deadline) -> Any:
         self.calls.count += 1
         try:
             with self._client.until(Deadline.after(deadline.left(self._timeout))):

@@ -12,6 +12,7 @@ import threading
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pg8000.exceptions import DatabaseError
@@ -22,12 +23,15 @@ from rowcall.database.session import ConnectionLost, ResultTooLarge, Session, Ti
 from rowcall.database.values import TYPE_NAMES
 from rowcall.deadline import Deadline
 from rowcall.errors import Problem
+from rowcall.rotation import Rotating
 
 QUERY_CANCELED = "57014"
 LOCK_NOT_AVAILABLE = "55P03"
 UNAVAILABLE = ("40", "53", "57", "58")
 """Classes of https://www.postgresql.org/docs/current/errcodes-appendix.html that are no fault of a statement:
 rollback (a replica's conflict with recovery), resources, operator intervention, system."""
+NOT_LET_IN = ("28000", "28P01")
+"""invalid_authorization_specification, invalid_password"""
 
 _EXPLAIN = "EXPLAIN (FORMAT JSON) "
 
@@ -63,7 +67,7 @@ class Database:
 
     def __init__(
         self,
-        url: str,
+        url: str | Rotating,
         *,
         ca_file: str = "",
         connect_timeout: float = 2.0,
@@ -74,7 +78,9 @@ class Database:
 
         Raises `InvalidSettings` for a `url` or `ca_file` that cannot be understood; connects to nothing.
         """
-        self._address = Address.parse(url, ca_file=ca_file, setting=setting)
+        self._url = url if isinstance(url, Rotating) else Rotating(url, lambda: self._url.value)
+        self._parse = partial(Address.parse, ca_file=ca_file, setting=setting)
+        self._address = self._parse(self._url.value)
         self._connect_timeout = connect_timeout
         self._tenant_setting = tenant_setting
         self._own = threading.local()
@@ -155,7 +161,7 @@ class Database:
         if session is not None and session.usable:
             return session
         try:
-            session = Session(self._address, deadline.within(self._connect_timeout))
+            session = self._connect(deadline)
         except Exception as error:  # refused, unknown, untrusted, not let in, or no Postgres at all
             deadline.left()
             raise Problem("database_unavailable") from error
@@ -163,6 +169,17 @@ class Database:
         with self._lock:
             self._sessions.add(session)
         return session
+
+    def _connect(self, deadline: Deadline) -> Session:
+        """A new connection; with the password read anew when the server refuses the one we knew."""
+        used = self._url.value
+        try:
+            return Session(self._address, deadline.within(self._connect_timeout))
+        except DatabaseError as error:
+            if error.args[0].get("C") not in NOT_LET_IN or not self._url.renewed(used):
+                raise
+        self._address = self._parse(self._url.value)
+        return Session(self._address, deadline.within(self._connect_timeout))
 
 
 def _meaning(error: DatabaseError) -> Exception:
