@@ -6,6 +6,10 @@ Each database is a catalog (`paraphrases/<name>.json`) and pairs of questions (`
     value       another value: a hit is right where the value is in a slot, as then each binds its own
     opposite    entity      roles       a hit is false
 
+The rules were written beside webshop, clinic and airline. The other databases were each written before the rules had
+seen them; found then: music 67 % and one false hit, company 70 %, realty 85 %, library 77 % and none. What they
+taught was generalised after, so that only a new one would be blind again.
+
 What is run is what a request runs: reading, embedding, the index, the sameness check, the embedder's threshold.
 `--misses` prints every pair that was not judged as wanted, and `--crossed` every two questions of a database that pass
 for one another although no pair says so: nobody judged those, so read them.

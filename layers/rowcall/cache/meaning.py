@@ -95,6 +95,7 @@ class _Reading:
             aggregates = [f"count {head.key}"]
         number = self._number(head)
         quantifiers = self._quantifiers()
+        terms, tenses = self._terms(), self._tenses()
         return Meaning(
             slots=tuple(token.raw for token in self.slots),
             question=self.question,
@@ -103,12 +104,12 @@ class _Reading:
             comparators=tuple(f"{one} {unit}".strip() for one, unit in zip(comparators, units, strict=True)),
             superlatives=tuple(one + number for one in superlatives),
             aggregates=tuple(sorted(aggregates)),
-            groups=tuple(sorted(groups)),
+            groups=tuple(groups),
             ordering=tuple(ordering),
-            terms=tuple(sorted(token.key for token in self.tokens if token.kind == "term")),
+            terms=tuple(terms),
             head=head.key if head else "",
             roles=tuple(self._roles(head)),
-            tenses=tuple(self._tenses()),
+            tenses=tuple(tenses),
             said=self.said,
         )
 
@@ -234,7 +235,8 @@ class _Reading:
     def _has_column(self, owner: Token, column: Token) -> bool:
         written = column.raw in self.vocabulary.written or column.raw.removesuffix("s") in self.vocabulary.written
         named = column.kind == "term" and (written or " " in column.raw) and not self.vocabulary.is_table(column.key)
-        return named and self.vocabulary.is_table(owner.key) and not is_participle(column.raw)
+        doing = is_participle(owner.raw) or is_participle(column.raw)
+        return named and not doing and self.vocabulary.is_table(owner.key)
 
     def _joins(self, at: int) -> bool:
         """Whether a comma or "and" at `at` joins another thing that is owned."""
@@ -358,7 +360,8 @@ class _Reading:
         for at in self._marks("sort"):
             by = next((p for p in self._marks("by") if 0 < p - at < 8), None)
             start = at + 1 if self.tokens[at].raw.endswith("of") or self.tokens[at].raw == "order by" else by and by + 1
-            found.append(self._figure(*self._measured(start), counted=True) if start else "")
+            if start or not self._marks(*_DIRECTIONS):
+                found.append(self._figure(*self._measured(start), counted=True) if start else "")
             self.tokens[at].use()
             if start and by is not None:
                 self.tokens[by].use()
@@ -388,6 +391,9 @@ class _Reading:
     def _superlatives(self) -> list[str]:
         found = []
         for at, token in enumerate(self.tokens):
+            behind = self._at(at + 2 if self._at(at + 1).raw.startswith(_MEASURED) else at + 1)
+            if token.raw == "top" and behind.kind == "superlative":  # "top 5 most expensive"
+                token.use()
             if token.kind == "superlative":
                 direction = token.use()
                 found.append(direction + self._ranked(at, token))
@@ -527,6 +533,9 @@ class _Reading:
                 found.append(f"<{token.key}>")
         return found
 
+    def _terms(self) -> list[str]:
+        return sorted(token.key for token in self.tokens if token.kind == "term")
+
     def _tenses(self) -> list[str]:
         """For each verb whether it is going on or done."""
         found = set()
@@ -539,19 +548,31 @@ class _Reading:
         return sorted(found)
 
     def _settled(self) -> Sequence[Token]:
-        """ "more than {number} orders" and "orders over {number}": a value stands behind what it is a value of."""
+        """A value stands behind what it is a value of, and what was done behind what it was done to:
+        "more than {number} orders" is "orders over {number}", "paid fines" are "fines that are paid"."""
         settled: list[Token] = []
+        timed = any(token.raw.startswith(_TIMES) for token in self.slots)
         tokens = [token for token in self.tokens if token.kind != "gap" or token.key]
         at = 0
         while at < len(tokens):
             token = tokens[at]
             end = at + 1
-            if token.kind == "slot" and token.raw.startswith(_VALUES):
+            if token.kind == "term" and timed and self._is_attribute(tokens[at - 1] if at else None, token):
+                token.key += "*"  # "paid invoices of May" may have been paid in June
+            valued = token.kind == "slot" and token.raw.startswith(_VALUES)
+            if valued or self._is_attribute(tokens[at - 1] if at else None, token):
                 while end < len(tokens) and tokens[end].kind == "term" and not (end > at + 1 and tokens[end].apart):
                     end += 1
             settled += [*tokens[at + 1 : end], token]
             at = end
         return settled
+
+    def _is_attribute(self, before: Token | None, token: Token) -> bool:
+        """Whether a participle says of what nature the next thing is, and not what somebody did."""
+        plain = before is None or before.kind == "mark" or before.key in ("of", "with", "in", "on", "at")
+        if not plain or token.kind != "term" or not is_participle(token.raw):
+            return False
+        return self._at(self.tokens.index(token) + 1).kind == "term"
 
     def _free_slots(self, repeated: bool, done: int) -> set[int]:
         """Slots that mean the same wherever they stand."""

@@ -116,7 +116,7 @@ class Cutting:
         if raw.startswith("{"):
             return self._put(Token("slot", raw, raw), at + 1)
         if length := self._name(at):
-            name = tuple(map(fold, self._raw[at : at + length]))
+            name = tuple(map(self._vocabulary.fold, self._raw[at : at + length]))
             return self._put(
                 Token("term", self._vocabulary.name(name), " ".join(self._raw[at : at + length])), at + length
             )
@@ -124,7 +124,9 @@ class Cutting:
             self.opened = True
             return opened
         length, sense = self._phrase(at)
-        if sense and (length > 1 or sense.kind != "phrases" or fold(raw) not in self._vocabulary.words):
+        if sense and (
+            length > 1 or sense.kind != "phrases" or self._vocabulary.fold(raw) not in self._vocabulary.words
+        ):
             return self._sense(sense, " ".join(self._raw[at : at + length]), at + length)
         return self._word(raw, at + 1)
 
@@ -141,8 +143,8 @@ class Cutting:
         """How many words from `at` are a name of the catalog that has several."""
         if not self._raw[at][0].isalpha():
             return 0
-        for name in self._vocabulary.phrases.get(fold(self._raw[at]), ()):
-            if tuple(map(fold, self._rest(at, len(name)))) == name:
+        for name in self._vocabulary.phrases.get(self._vocabulary.fold(self._raw[at]), ()):
+            if tuple(map(self._vocabulary.fold, self._rest(at, len(name)))) == name:
                 return len(name)
         return 0
 
@@ -173,7 +175,7 @@ class Cutting:
             plain = (
                 length > 1
                 or (at == 0 and raw in word_set("hard_imperatives"))
-                or fold(raw) not in self._vocabulary.words
+                or self._vocabulary.fold(raw) not in self._vocabulary.words
             )
             if length and plain and at + length < len(self._raw):
                 return at + length
@@ -274,7 +276,7 @@ class Cutting:
             return end
         if raw in word_set("gaps") or (raw in word_set("time_gaps") and following.startswith(_TIMES)):
             return self._put(Token("gap", raw, raw), end)
-        if raw.startswith("un") and is_participle(raw[2:]) and fold(raw) not in self._vocabulary.words:
+        if raw.startswith("un") and is_participle(raw[2:]) and self._vocabulary.fold(raw) not in self._vocabulary.words:
             self._put(Token("mark", "not", raw), end)
             raw = raw[2:]
         if self._is_light(raw, following):
@@ -284,7 +286,7 @@ class Cutting:
     def _is_light(self, raw: str, following: str) -> bool:
         """Whether a verb only joins what stands around it: "orders placed in May", but not "related products"."""
         folded = fold(raw)
-        if folded in self._vocabulary.words:
+        if self._vocabulary.fold(raw) in self._vocabulary.words:
             return False
         if folded in fold_set("support"):
             return self._events or self._flows()

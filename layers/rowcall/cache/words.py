@@ -72,6 +72,8 @@ class Sense(NamedTuple):
     value: str
 
 
+_DOING = re.compile(r"...ings?$")
+
 Lexicon = dict[str, list[tuple[tuple[str, ...], Sense]]]
 
 
@@ -116,21 +118,24 @@ class Vocabulary:
 
     def __init__(self, catalog: Catalog) -> None:
         tables = [identifier(table.name) for table in catalog.tables.values()]
+        self._doings = frozenset(word.removesuffix("s") for name in tables for word in name if _DOING.search(word))
         columns = [identifier(column.name) for _, column in catalog.columns()]
-        names = {tuple(map(fold, name)) for name in (*tables, *columns) if name}
+        names = {tuple(map(self.fold, name)) for name in (*tables, *columns) if name}
         self.columns = frozenset(name[0] for name in columns if len(name) == 1)
         self.written = frozenset(word for name in (*tables, *columns) for word in name)
         self.words = frozenset(word for name in names for word in name)
         self._plain = frozenset(name[0] for name in names)
         self._names = names
-        self._table_names = {tuple(map(fold, name)) for name in tables if name}
+        self._table_names = {tuple(map(self.fold, name)) for name in tables if name}
         self.tables = frozenset(
             {self.concept(name[-1]) for name in self._table_names} | set(map(self.name, self._table_names))
         )
         self._summed = frozenset(
-            self.name(tuple(map(fold, identifier(table.name))))
+            self.name(tuple(map(self.fold, identifier(table.name))))
             for table in catalog.tables.values()
-            if any(not fold_set("amounts").isdisjoint(map(fold, identifier(column.name))) for column in table.columns)
+            if any(
+                not fold_set("amounts").isdisjoint(map(self.fold, identifier(column.name))) for column in table.columns
+            )
         )
         self._known = frozenset(map(self.concept, self.words)) | frozenset(map(self.name, names))
         self.phrases: dict[str, list[tuple[str, ...]]] = {}
@@ -149,6 +154,10 @@ class Vocabulary:
         price, cost = self.concept_of("price"), self.concept_of("cost")
         return price if price == cost else ""
 
+    def fold(self, word: str) -> str:
+        """`fold`, but that a table of "bookings" is not folded with "booked"."""
+        return f"{fold(word)}.ing" if word.removesuffix("s") in self._doings else fold(word)
+
     def is_table(self, concept: str) -> bool:
         return concept in self.tables
 
@@ -161,7 +170,7 @@ class Vocabulary:
 
     def concept_of(self, words: str) -> str:
         """The concept of a word or phrase as it is written."""
-        folded = [fold(word) for word in words.split()]
+        folded = [self.fold(word) for word in words.split()]
         return self.concept(folded[0]) if len(folded) == 1 else "_".join(folded)
 
     def concept(self, folded: str) -> str:
