@@ -16,7 +16,6 @@ import snowballstemmer
 
 from rowcall.catalog import Catalog
 
-_STEMMER = snowballstemmer.stemmer("english")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[\W_]+")
 _DERIVED = re.compile(
     r"(?<=...)(er|or|eer|ist|ian|ant|ent|ment|ion|ity|ty|al|anc|enc|ancy|ency|ship|hood|ag|ness|ful|less|ous|iv|abl"
@@ -40,7 +39,7 @@ def fold(word: str) -> str:
     word = english()["irregular"].get(word, word)
     if not word.isascii() or not word.isalpha():
         return word
-    stem: str = _STEMMER.stemWord(word)
+    stem: str = snowballstemmer.stemmer("english").stemWord(word)  # a stemmer is one thread's
     derived = _DERIVED.search(_uninflected(word))
     return f"{stem}.{derived.group()}" if derived else stem
 

@@ -20,7 +20,6 @@ ENGLISH: dict[str, Any] = json.loads(Path(__file__).with_name("english.json").re
 
 PHRASES: dict[str, Any] = ENGLISH["phrases"]
 
-_STEMMER = snowballstemmer.stemmer("english")
 _TOKEN = re.compile(r"\w+(?:[-'’.]\w+)*|[<>]=?|!=|[^\w\s]")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9]+|(?<=[A-Za-z])(?=\d)")
 
@@ -30,7 +29,7 @@ def stem(word: str) -> str:
     """The form under which a word is looked up: "Categories" and "category" are one."""
     word = word.casefold().replace("’", "'").removesuffix("'s").removesuffix("'").replace("-", "").replace("'", "")
     word = ENGLISH["irregular"].get(word, word)
-    found: str = _STEMMER.stemWord(word)
+    found: str = snowballstemmer.stemmer("english").stemWord(word)  # a stemmer is one thread's
     return found
 
 
