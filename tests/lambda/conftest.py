@@ -23,7 +23,7 @@ def event() -> Callable[..., Any]:
     return read
 
 
-@pytest.fixture(params=sorted(path.stem for path in (ROOT / "events").glob("*.json")))
+@pytest.fixture(params=sorted(path.stem for path in (ROOT / "events").glob("api.*.json")))
 def event_name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -12,6 +12,7 @@ from fastapi.routing import iter_route_contexts
 
 from api.main import app
 from local.processes import ROOT
+from rowcall.cache.plans import REFRESH_SECONDS
 from rowcall.settings import Settings, load
 
 Resources = Callable[[str], dict[str, Any]]
@@ -139,8 +140,12 @@ def test_every_function_has_a_build_target_a_handler_and_events(folder: str, res
 
 
 @pytest.mark.parametrize("path", EVENTS, ids=lambda path: path.stem)
-def test_every_event_is_one_that_api_gateway_would_send(path: Any, resources: Resources) -> None:
+def test_every_event_is_of_a_function(path: Any) -> None:
     assert path.name.split(".")[0] in FOLDERS
+
+
+@pytest.mark.parametrize("path", [path for path in EVENTS if path.name.startswith("api.")], ids=lambda path: path.stem)
+def test_every_event_of_the_api_is_one_that_api_gateway_would_send(path: Any, resources: Resources) -> None:
     event = json.loads(path.read_text())
     methods = routes(resources)[event["resource"]]
     assert reaches(event["resource"], event["path"])
@@ -148,3 +153,23 @@ def test_every_event_is_one_that_api_gateway_would_send(path: Any, resources: Re
     assert event["requestContext"]["resourcePath"] == event["resource"]
     assert event["requestContext"]["path"] == f"/{event['requestContext']['stage']}{event['path']}"
     assert event["multiValueHeaders"] == {name: [value] for name, value in event["headers"].items()}
+
+
+def test_the_warmer_is_called_by_a_schedule_and_after_a_deploy(resources: Resources) -> None:
+    aliases = resources("Lambda::Alias")
+    (schedule,) = resources("Scheduler::Schedule").values()
+    alias = aliases[schedule["Target"]["Arn"]["Ref"]]
+    assert alias["FunctionName"]["Ref"] == "Warmer"
+    assert schedule["ScheduleExpression"] == f"rate({int(REFRESH_SECONDS) // 60} minutes)"
+    (rule,) = resources("Events::Rule").values()
+    assert rule["Targets"][0]["Arn"] == schedule["Target"]["Arn"]
+    assert rule["EventPattern"]["detail"]["stack-id"] == [{"Ref": "AWS::StackId"}]
+    assert resources("Lambda::Function")["Warmer"]["Timeout"] > Settings.model_fields["warm_seconds"].default
+
+
+def test_what_the_warmer_cannot_take_is_kept(resources: Resources) -> None:
+    (queue,) = resources("SQS::Queue")
+    kept = {"Fn::GetAtt": [queue, "Arn"]}
+    assert resources("Lambda::Function")["Warmer"]["DeadLetterConfig"] == {"TargetArn": kept}
+    (schedule,) = resources("Scheduler::Schedule").values()
+    assert schedule["Target"]["DeadLetterConfig"] == {"Arn": kept}

@@ -1,0 +1,38 @@
+"""The Lambda handler of the warmer: called by a schedule, and after each deploy."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.utilities.parser import parse
+from aws_lambda_powertools.utilities.parser.models import EventBridgeModel
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from rowcall import bootstrap, telemetry
+from rowcall.bootstrap import Services
+from rowcall.deadline import Deadline
+from rowcall.warming import warm
+
+MARGIN_SECONDS = 5.0
+"""Kept of Lambda's remaining time, to tell what was done."""
+
+
+@cache
+def services() -> Services:
+    return bootstrap.start()
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Warm the cache once. An event that is none of EventBridge's fails, and is kept in the dead-letter queue."""
+    with telemetry.correlation(context.aws_request_id):
+        occasion = parse(event, model=EventBridgeModel)
+        telemetry.logger().info("warmer called", source=occasion.source, occasion=occasion.detail_type)
+        try:
+            return asdict(
+                warm(services(), Deadline.after(context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS))
+            )
+        except Exception as error:
+            services().reporter.report(error, context.aws_request_id, "warmer", getattr(error, "code", "internal"))
+            raise
