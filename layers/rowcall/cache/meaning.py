@@ -7,21 +7,18 @@ understood is kept, and so tells two templates apart.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
-from rowcall.cache.tokens import AGGREGATES, Cutting, Token
-from rowcall.cache.words import Vocabulary, english, fold_set, identifier, is_participle, is_plural, word_set
+from rowcall.cache.arrangement import TIMES, Arrangement
+from rowcall.cache.tokens import AGGREGATES, Token
+from rowcall.cache.words import Vocabulary, english, is_participle, is_plural
 
 _COMPARATORS = ("is", "gt", "ge", "lt", "le", "eq", "ne", "around", "between", "before", "after", "since", "until")
 _QUANTIFIERS = ("all", "only", "both", "or", "neither")
 _DIRECTIONS = {
     "ascending": "asc", "descending": "desc", "alphabetical": "a-z", "newest": "time desc", "oldest": "time asc"
 }  # fmt: skip
-_AGGREGATES = tuple(sorted(AGGREGATES))
 _SPREAD = ("sum", "average", "median", "deviation", "variance")
-_TIMES = ("{period", "{date", "{year")
-_VALUES = ("{number", "{money", "{percent", "{text")
 _MEASURED = ("{number", "{count")
 _KEPT_MEANINGS = 4096
 
@@ -65,27 +62,22 @@ def read(template: str, vocabulary: Vocabulary) -> Meaning:
     return found
 
 
-class _Reading:
+class _Reading(Arrangement):
     """Each step takes its tokens out and leaves a gap; what is left at the end are the roles."""
 
     def __init__(self, template: str, vocabulary: Vocabulary) -> None:
-        cut = Cutting(template, vocabulary)
-        self.question = cut.question
-        self.tokens = cut.tokens
-        self.vocabulary = vocabulary
-        self.flows = {vocabulary.concept(flow) for flow in fold_set("flows")}
-        self.rated = not cut.opened and self._is_rated()
-        self.slots = [token for token in self.tokens if token.kind == "slot"]
+        super().__init__(template, vocabulary)
+        self.rated = not self.opened and self._is_rated()
         self.said = {token.key: token.raw for token in reversed(self.tokens)}
 
     def meaning(self) -> Meaning:
-        self._redundant()
-        self._owners()
+        self.drop_redundant()
+        self.turn_owners()
         units = self._units()
         comparators = self._comparators()
         negations = self._negations()
         self.denies = bool(negations)
-        self._agents()
+        self.turn_agents()
         ordering = self._ordering()
         superlatives = self._superlatives()
         groups = self._groups()
@@ -113,51 +105,23 @@ class _Reading:
             said=self.said,
         )
 
-    # How tokens stand to one another
-
-    def _marks(self, *names: str) -> list[int]:
-        return [at for at, token in enumerate(self.tokens) if token.is_(*names)]
-
-    def _at(self, position: int) -> Token:
-        return self.tokens[position] if 0 <= position < len(self.tokens) else Token("gap", "", "")
-
-    def _run(self, at: int, through: str = "") -> list[Token]:
-        """Terms that stand together from `at` on; a value among them, such as "pending", does not part them."""
-        found: list[Token] = []
-        for position in range(at, len(self.tokens)):
-            token = self.tokens[position]
-            if token.kind == "term":
-                if found and (token.apart or self._is_verb(token, found[-1], self._at(position + 1))):
-                    break
-                found.append(token)
-            elif not token.raw.startswith("{entity") and not (through and token.key == through):
-                break
-        return found
-
-    def _is_verb(self, token: Token, before: Token, behind: Token) -> bool:
-        """Whether the term says what those before it do, or what is done to them: "flights departing", "cars sold"."""
-        doing = token.raw.endswith("ing") and token.raw not in self.vocabulary.written
-        if doing or is_participle(token.raw):
-            return behind.kind != "term" or self.vocabulary.is_table(before.key)
-        return False
-
     def _is_rated(self) -> bool:
         """Whether the template is like "orders per day" or "daily orders", which asks for their number."""
         calendar = english()["calendar"]
         per = next((at for at, token in enumerate(self.tokens) if token.is_("per")), None)
         if per == 0:
-            return self.tokens[0].raw in calendar and self._at(2).kind == "term"
+            return self.tokens[0].raw in calendar and self.token(2).kind == "term"
         plain = per is not None and (self.tokens[per].raw == "per" or self.tokens[per].raw in calendar)
         return plain and all(token.kind == "term" for token in self.tokens[:per])
 
     def _measured(self, at: int) -> tuple[list[Token], list[Token]]:
         """The aggregates and the terms of a measure that starts at `at`: "total number of orders"."""
         marks: list[Token] = []
-        while self._at(at).is_(*_AGGREGATES) or (marks and self._at(at).key == "of"):
+        while self.token(at).is_(*AGGREGATES) or (marks and self.token(at).key == "of"):
             marks += [self.tokens[at]] if self.tokens[at].kind == "mark" else []
             at += 1
-        terms = self._run(at)
-        behind = self._at(self.tokens.index(terms[-1]) + 1) if terms else None
+        terms = self.run(at)
+        behind = self.token(self.tokens.index(terms[-1]) + 1) if terms else None
         if behind and behind.is_("count"):
             marks.append(behind)
         return marks, terms
@@ -190,65 +154,6 @@ class _Reading:
             names = names - {"count"}
         return names
 
-    def _is_total(self) -> bool:
-        """Whether figures are asked for, so that "by" says how they are grouped."""
-        return any(
-            token.is_(*_AGGREGATES) or (token.kind == "term" and token.key in self.flows) for token in self.tokens
-        )
-
-    # The facets
-
-    def _redundant(self) -> None:
-        """ "With status pending" says no more than "pending", "category toys" no more than "toys"."""
-        for at, token in enumerate(self.tokens):
-            if not token.raw.startswith("{entity:") or "|" in token.raw:
-                continue
-            table, _, column = token.raw[8:-1].rpartition(".")
-            names = {identifier(column)[-1:], identifier(table)[-1:] if column in word_set("labels") else ()}
-            concepts = {self.vocabulary.concept_of(*name) for name in names if name}
-            linked = ("is", "are", "was", "were")
-            before = self._at(at - 2 if self._at(at - 1).key in linked else at - 1)
-            behind = self._at(at + 2 if self._at(at + 1).key in linked else at + 1)
-            others = sum(one.kind == "term" for one in self.tokens)
-            for beside in (before, behind):
-                if others > 1 and beside.kind == "term" and beside.key in concepts:
-                    beside.use()
-
-    def _owners(self) -> None:
-        """ "Patients' ages" and "patient ages" become "ages of patients"."""
-        for at in range(len(self.tokens)):
-            owner, owned = self.tokens[at], at + 2 if self._at(at + 1).key == "'s" else at + 1
-            if owner.kind != "term" or (owned == at + 1 and not self._has_column(owner, self._at(owned))):
-                continue
-            start = at
-            while self._at(start - 1).kind == "term" or self._at(start - 1).raw.startswith("{entity"):
-                start -= 1
-            if self._at(start - 1).is_("per"):
-                continue
-            end = owned
-            while self._owned(end) or (end > owned and self._joins(end)):
-                end += 1
-            if end > owned:
-                of = Token("gap", "of", "of")
-                self.tokens[start:end] = [*self.tokens[owned:end], of, *self.tokens[start : at + 1]]
-
-    def _has_column(self, owner: Token, column: Token) -> bool:
-        written = column.raw in self.vocabulary.written or column.raw.removesuffix("s") in self.vocabulary.written
-        named = column.kind == "term" and (written or " " in column.raw) and not self.vocabulary.is_table(column.key)
-        doing = is_participle(owner.raw) or is_participle(column.raw)
-        return named and not doing and self.vocabulary.is_table(owner.key)
-
-    def _joins(self, at: int) -> bool:
-        """Whether a comma or "and" at `at` joins another thing that is owned."""
-        behind = at + 2 if self._at(at).key == "," and self._at(at + 1).key == "and" else at + 1
-        return self._at(at).key in (",", "and") and self._owned(behind)
-
-    def _owned(self, at: int) -> bool:
-        token = self._at(at)
-        if token.kind == "term":
-            return not is_participle(token.raw)
-        return token.is_(*_AGGREGATES) or (token.kind == "superlative" and self._at(at + 1).kind == "term")
-
     def _units(self) -> list[str]:
         """For each slot the unit that follows it."""
         found = ["" for _ in self.slots]
@@ -274,7 +179,7 @@ class _Reading:
             elif before and found[before.slot] in ("", "in") and self._goes_on(at, token):
                 found[before.slot] = "since"
                 token.use()
-            elif token.is_("to", "until") and before is self._at(at - 1) and self._closes(at):
+            elif token.is_("to", "until") and before is self.token(at - 1) and self._closes(at):
                 found[before.slot] = found[self.tokens[at + 1].slot] = "between"
                 token.use()
                 pending = None
@@ -286,20 +191,20 @@ class _Reading:
 
     def _goes_on(self, at: int, token: Token) -> bool:
         """Whether "onwards", or "on" with nothing behind it, opens the period before it."""
-        ends = token.key == "on" and self._at(at - 1).raw.startswith(_TIMES) and self._at(at + 1).kind == "gap"
+        ends = token.key == "on" and self.token(at - 1).raw.startswith(TIMES) and self.token(at + 1).kind == "gap"
         return token.is_("onward") or (ends and token.kind == "gap")
 
     def _closes(self, at: int) -> bool:
         """Whether "to" at `at` closes a range that "from" has opened, of two values of one kind."""
-        low, high, opening = self._at(at - 1), self._at(at + 1), self._at(at - 2)
+        low, high, opening = self.token(at - 1), self.token(at + 1), self.token(at - 2)
         quantities = all(one.raw.startswith(("{number", "{money", "{percent")) for one in (low, high))
-        ranged = high.kind == "slot" and (quantities or (high.raw == low.raw and low.raw.startswith(_TIMES)))
-        return ranged and (opening.key in ("", "from", "between", "since") or low.raw.startswith(_TIMES))
+        ranged = high.kind == "slot" and (quantities or (high.raw == low.raw and low.raw.startswith(TIMES)))
+        return ranged and (opening.key in ("", "from", "between", "since") or low.raw.startswith(TIMES))
 
     def _govern(self, found: list[str], at: int, slot: int) -> int | None:
         """Let the mark at `at` govern the slot; returns `at` where it governs another one, too."""
         mark, value = self.tokens[at], self.tokens[slot]
-        timed = value.raw.startswith(_TIMES)
+        timed = value.raw.startswith(TIMES)
         if mark.key in ("from", "by"):
             if timed and slot == at + 1:
                 found[value.slot] = "in" if mark.use() == "from" else "until"
@@ -309,8 +214,8 @@ class _Reading:
             if token.is_("than"):
                 token.use()
         if mark.key == "between":
-            following = self._at(slot + 1)
-            other = self._at(slot + 2)
+            following = self.token(slot + 1)
+            other = self.token(slot + 2)
             if following.is_("and", "to", "until") and other.kind == "slot":
                 found[other.slot] = "between"
                 following.use()
@@ -333,56 +238,41 @@ class _Reading:
     def _negations(self) -> list[str]:
         """What each negation denies: the next term or slot, or, behind "follow nobody", the one before."""
         found = []
-        for at in self._marks("not"):
+        for at in self.marks("not"):
             around = (*self.tokens[at:], *reversed(self.tokens[:at]))
             denied = next((token for token in around if token.kind in ("term", "slot")), None)
             found.append("" if denied is None else f"#{denied.slot}" if denied.kind == "slot" else denied.key)
             self.tokens[at].use()
         return found
 
-    def _agents(self) -> None:
-        """ "bought by customers" becomes "customers bought": who does it stands before what is done."""
-        for by in self._marks("by"):
-            done, agent = self._at(by - 1), self._at(by + 1)
-            if done.kind not in ("term", "gap") or not is_participle(done.raw) or agent.kind not in ("term", "slot"):
-                continue
-            who = self._run(by + 1)
-            alone = bool(who) and not is_plural(agent.raw) and self._at(by + 1 + len(who)).kind != "slot"
-            if alone and self._is_total():
-                continue
-            self.tokens[by].use()
-            if done.kind == "term":
-                end = by + 1 + max(len(who), 1)
-                self.tokens[by - 1 : end] = [*self.tokens[by:end], done]
-
     def _ordering(self) -> list[str]:
         found: list[str] = []
-        for at in self._marks("sort"):
-            by = next((p for p in self._marks("by") if 0 < p - at < 8), None)
+        for at in self.marks("sort"):
+            by = next((p for p in self.marks("by") if 0 < p - at < 8), None)
             start = at + 1 if self.tokens[at].raw.endswith("of") or self.tokens[at].raw == "order by" else by and by + 1
-            if start or not self._marks(*_DIRECTIONS):
+            if start or not self.marks(*_DIRECTIONS):
                 found.append(self._figure(*self._measured(start), counted=True) if start else "")
             self.tokens[at].use()
             if start and by is not None:
                 self.tokens[by].use()
         for at, token in enumerate(self.tokens):
-            ranging = self._at(at + 1).is_("to")
-            then = self._at(at + 2 if ranging else at + 1)
+            ranging = self.token(at + 1).is_("to")
+            then = self.token(at + 2 if ranging else at + 1)
             turned = token.key != then.key if ranging else then.raw == "first"
             if token.kind == then.kind == "superlative" and turned:
                 direction = f"{token.measure} {'desc' if token.key == '+' else 'asc'}"
-                for used in (token, self._at(at + 1), then, self._at(at - 1)):
+                for used in (token, self.token(at + 1), then, self.token(at - 1)):
                     if used.kind == "superlative" or used.is_("to", "from"):
                         used.use()
                 found.append(direction)
-        directions = self._marks(*_DIRECTIONS)
-        for at in self._marks("by") if (found or directions) and not any(map(str.split, found)) else ():
-            if self._run(at + 1) and not any(self._at(at - n).is_(*_DIRECTIONS) for n in (1, 2)):
+        directions = self.marks(*_DIRECTIONS)
+        for at in self.marks("by") if (found or directions) and not any(map(str.split, found)) else ():
+            if self.run(at + 1) and not any(self.token(at - n).is_(*_DIRECTIONS) for n in (1, 2)):
                 self.tokens[at].use()
                 found.insert(0, self._figure(*self._measured(at + 1), counted=True))
                 break
         for at in directions:
-            if self._at(at + 1).is_("by") or (self._at(at + 1).key == "of"):
+            if self.token(at + 1).is_("by") or (self.token(at + 1).key == "of"):
                 self.tokens[at + 1].use()
                 found.append(self._figure(*self._measured(at + 2), counted=True))
             found.append(_DIRECTIONS[self.tokens[at].use()])
@@ -391,7 +281,7 @@ class _Reading:
     def _superlatives(self) -> list[str]:
         found = []
         for at, token in enumerate(self.tokens):
-            behind = self._at(at + 2 if self._at(at + 1).raw.startswith(_MEASURED) else at + 1)
+            behind = self.token(at + 2 if self.token(at + 1).raw.startswith(_MEASURED) else at + 1)
             if token.raw == "top" and behind.kind == "superlative":  # "top 5 most expensive"
                 token.use()
             if token.kind == "superlative":
@@ -404,10 +294,10 @@ class _Reading:
         implied = token.measure if token.measure not in ("@", "@size") else ""
         most = token.raw in ("most", "least", "fewest")
         start = at + 1
-        while self._at(start).raw.startswith(("{count", "{number")):
+        while self.token(start).raw.startswith(("{count", "{number")):
             start += 1
         marks, terms = self._measured(start)
-        by = next((p for p in self._marks("by") if p > at and any(self._measured(p + 1))), None)
+        by = next((p for p in self.marks("by") if p > at and any(self._measured(p + 1))), None)
         earlier = [one for one in self.tokens[:at] if one.kind == "term"]
         figure = bool(terms) and not earlier and self.vocabulary.is_name(terms[-1].key) and not implied
         if by is not None and figure and not self.vocabulary.is_table(terms[-1].key):  # "highest salary by team"
@@ -430,9 +320,9 @@ class _Reading:
 
     def _groups(self) -> list[str]:
         found = []
-        for at in self._marks("per"):
-            terms = self._run(at + 1)
-            before = self._at(at - 1)
+        for at in self.marks("per"):
+            terms = self.run(at + 1)
+            before = self.token(at - 1)
             agent = ""
             if self.tokens[at].raw in english()["calendar"]:
                 terms = terms[:1]
@@ -441,17 +331,17 @@ class _Reading:
                 agent = " by" if terms[end:] else ""
                 terms = terms[:end]
             elif before.is_("by"):  # "treated by each doctor"
-                done = self._at(at - 2)
+                done = self.token(at - 2)
                 acts = done.raw.startswith("{entity") or (done.kind == "term" and is_participle(done.raw))
                 agent = " by" if acts else ""
                 before.use()
             if terms:
                 self.tokens[at].use()
                 found.append(" ".join(sorted(token.use() for token in terms)) + agent)
-        for at in self._marks("by"):
-            if self._is_total():
+        for at in self.marks("by"):
+            if self.is_total():
                 joint = at
-                while self._at(joint).is_("by", "and") and (terms := self._run(joint + 1)):
+                while self.token(joint).is_("by", "and") and (terms := self.run(joint + 1)):
                     self.tokens[joint].use()
                     joint = self.tokens.index(terms[-1]) + 1
                     found.append(" ".join(sorted(token.use() for token in terms)))
@@ -459,8 +349,8 @@ class _Reading:
 
     def _aggregates(self, grouped: bool) -> list[str]:
         found: list[str] = []
-        for at in self._marks(*_AGGREGATES):
-            if not self.tokens[at].is_(*_AGGREGATES):  # used with an earlier one
+        for at in self.marks(*AGGREGATES):
+            if not self.tokens[at].is_(*AGGREGATES):  # used with an earlier one
                 continue
             marks, terms = self._measured(at)
             if not terms:
@@ -489,7 +379,7 @@ class _Reading:
         first = next((at for at, token in enumerate(self.tokens) if token.kind == "term"), None)
         if first is None:
             return None
-        run = self._run(first, through="'s")
+        run = self.run(first, through="'s")
         nouns = [token for token in run if not is_participle(token.raw)] or run
         return ([token for token in nouns if self.vocabulary.is_name(token.key)] or nouns)[-1]
 
@@ -501,7 +391,7 @@ class _Reading:
 
     def _quantifiers(self) -> list[str]:
         """ "The names of all customers" says no more than "the names of the customers"."""
-        for at in self._marks("all"):
+        for at in self.marks("all"):
             before = [token for token in self.tokens[:at] if token.key]
             plain = not any(
                 token.kind == "slot"
@@ -516,13 +406,13 @@ class _Reading:
 
     def _roles(self, head: Token | None) -> list[str]:
         """Who does what to whom: what is left, in order, without what may stand anywhere."""
-        left = [token for token in self._settled() if token.kind in ("term", "mark", "slot") and token is not head]
+        left = [token for token in self.settled() if token.kind in ("term", "mark", "slot") and token is not head]
         keys = [token.key for token in self.tokens if token.kind == "term"]
         free = self._free_slots(
             repeated=len(set(keys)) < len(keys),
             done=sum(token.kind == "term" and is_participle(token.raw) for token in self.tokens),
         )
-        directed = self.vocabulary.directional or bool(self._marks("to"))
+        directed = self.vocabulary.directional or bool(self.marks("to"))
         found: list[str] = []
         for token in left:
             if token.kind == "term":
@@ -547,43 +437,16 @@ class _Reading:
                     found.add(f"{token.key} ed")
         return sorted(found)
 
-    def _settled(self) -> Sequence[Token]:
-        """A value stands behind what it is a value of, and what was done behind what it was done to:
-        "more than {number} orders" is "orders over {number}", "paid fines" are "fines that are paid"."""
-        settled: list[Token] = []
-        timed = any(token.raw.startswith(_TIMES) for token in self.slots)
-        tokens = [token for token in self.tokens if token.kind != "gap" or token.key]
-        at = 0
-        while at < len(tokens):
-            token = tokens[at]
-            end = at + 1
-            if token.kind == "term" and timed and self._is_attribute(tokens[at - 1] if at else None, token):
-                token.key += "*"  # "paid invoices of May" may have been paid in June
-            valued = token.kind == "slot" and token.raw.startswith(_VALUES)
-            if valued or self._is_attribute(tokens[at - 1] if at else None, token):
-                while end < len(tokens) and tokens[end].kind == "term" and not (end > at + 1 and tokens[end].apart):
-                    end += 1
-            settled += [*tokens[at + 1 : end], token]
-            at = end
-        return settled
-
-    def _is_attribute(self, before: Token | None, token: Token) -> bool:
-        """Whether a participle says of what nature the next thing is, and not what somebody did."""
-        plain = before is None or before.kind == "mark" or before.key in ("of", "with", "in", "on", "at")
-        if not plain or token.kind != "term" or not is_participle(token.raw):
-            return False
-        return self._at(self.tokens.index(token) + 1).kind == "term"
-
     def _free_slots(self, repeated: bool, done: int) -> set[int]:
         """Slots that mean the same wherever they stand."""
         kinds = [token.raw for token in self.slots]
-        times = sum(kind.startswith(_TIMES) for kind in kinds)
-        joined = self.denies or bool(self._marks("and", "or"))
+        times = sum(kind.startswith(TIMES) for kind in kinds)
+        joined = self.denies or bool(self.marks("and", "or"))
         return {
             token.slot
             for token in self.slots
             if token.raw.startswith("{count")
-            or (token.raw.startswith(_TIMES) and times == 1 and done < 2 and not joined)
+            or (token.raw.startswith(TIMES) and times == 1 and done < 2 and not joined)
             or (
                 token.raw.startswith("{entity")
                 and not repeated
