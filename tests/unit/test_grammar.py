@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rowcall import guard
 from rowcall.catalog import Catalog, Column, ForeignKey, Table
@@ -296,6 +300,30 @@ def test_an_empty_catalog_answers_nothing() -> None:
     with pytest.raises(Unanswerable) as abstained:
         grammar.plan(read("how many orders?", Catalog({}, "empty"), NOW, "UTC"), Catalog({}, "empty"))
     assert abstained.value.suggestions == ()
+
+
+WORDS = re.findall(
+    r"\w+",
+    "show how many the top 3 orders customers products categories price revenue status pending Spain with without more "
+    "than 5 average total number of per by and or not each month highest most 2025 in from ordered ratio to vary does",
+)
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=14), st.sampled_from([SHOP, LIBRARY]))
+@settings(max_examples=150, deadline=None)
+def test_any_words_end_in_a_guarded_draft_or_in_silence(words: list[str], catalog: Catalog) -> None:
+    question = read(" ".join(words), catalog, NOW, "UTC")
+    with suppress(Unanswerable):
+        guard.check(grammar.plan(question, catalog), question, catalog)
+
+
+def test_a_question_that_breaks_off_is_not_answered() -> None:
+    with pytest.raises(Unanswerable):
+        plan("how does the number of orders vary")
+
+
+def test_an_order_by_a_column_of_another_table_joins_it() -> None:
+    assert "JOIN customers AS c ON" in sql("orders ordered by customer name")
 
 
 def test_a_question_of_nothing_but_ambiguous_words_ends() -> None:

@@ -325,10 +325,13 @@ class Composer:
         rows = self.rows(reading.things)
         shown = reading.shown or [Place(field) for field in self.schema.fields[reading.things.table].values()]
         columns = [self.expression(rows, one) for one in shown]
+        order = self.order_of(reading, rows)  # before the joins are written: it may need more of them
         query = rows.select(self.named(columns, shown))
         if reading.distinct:
+            if any(one.this not in columns for one in order):
+                raise Unspeakable
             query = query.distinct()
-        return self.ordered(query, rows, reading)
+        return self.limited(query.order_by(*order) if order else query, reading.limit)
 
     def named(self, columns: list[exp.Expr], shown: Sequence[Expression | Dimension]) -> list[exp.Expr]:
         """Two columns of one name would hide one another; a computed one has no name at all."""
@@ -376,12 +379,14 @@ class Composer:
             one.percent,
         )
 
-    def ordered(self, query: exp.Select, rows: _Rows, reading: Reading, alias: str = "") -> exp.Select:
-        for order in reading.order:
-            if isinstance(order.by, Dimension):
-                raise Unspeakable
-            query = query.order_by(_direction(self.expression(rows, order.by, alias), order.descending))
-        return self.limited(query, reading.limit)
+    def order_of(self, reading: Reading, rows: _Rows) -> list[exp.Ordered]:
+        if any(isinstance(one.by, Dimension) for one in reading.order):
+            raise Unspeakable
+        return [
+            _direction(self.expression(rows, one.by), one.descending)
+            for one in reading.order
+            if not isinstance(one.by, Dimension)
+        ]
 
     def limited(self, query: exp.Select, limit: Value | None) -> exp.Select:
         if limit is None:
@@ -437,20 +442,23 @@ class Composer:
         for number in reading.shown:
             shown.append(self.expression(rows, number, spread=spread))
             titles.append(number)
-        query = rows.select(self.named(shown, titles))
-        query = query.group_by(*_unique(groups))
+        having: list[exp.Expr] = []
         for measure, operator, value in reading.having:
             left = self.measure(rows, rows.root, measure, spread)
             right = _slot(f"s{value.slot}", "numeric") if value.slot is not None else self.value(value)
-            query = query.having(_COMPARE[operator](this=left, expression=right))
+            having.append(_COMPARE[operator](this=left, expression=right))
+        order: list[exp.Ordered] = []
         for each in reading.order:
             if isinstance(each.by, Dimension):
                 position = next(i for i, one in enumerate(reading.dimensions) if one is each.by)
-                for column in keys[position]:
-                    query = query.order_by(_direction(column.copy(), each.descending))
+                order += [_direction(column.copy(), each.descending) for column in keys[position]]
+            elif isinstance(each.by, Place):
+                raise Unspeakable
             else:
-                query = query.order_by(_direction(self.expression(rows, each.by, spread=spread), each.descending))
-        return self.limited(query, reading.limit)
+                order.append(_direction(self.expression(rows, each.by, spread=spread), each.descending))
+        query = rows.select(self.named(shown, titles)).group_by(*_unique(groups))
+        query = query.having(*having) if having else query
+        return self.limited(query.order_by(*order) if order else query, reading.limit)
 
     def refuse_repeats(self, one: Expression, reading: Reading) -> None:
         """Through a link table a row belongs to several groups, once each; through more than that it would repeat."""

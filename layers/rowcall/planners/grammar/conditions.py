@@ -32,6 +32,7 @@ MOMENT: dict[str, str] = PHRASES["moment"]
 HOW: dict[str, Literal["contains", "prefix", "suffix"]] = PHRASES["how"]
 FILLERS = tuple(PHRASES["fillers"])
 UNITS = stems("units")
+TIMES = frozenset({"year", "month", "week", "day", "hour", "minut", "second"})
 VERBS = stems("relation_verbs")
 EQUALS = tuple(PHRASES["equals"])
 BE = frozenset(["is", "are", "was", "were", "be", "been", "being"])
@@ -80,7 +81,7 @@ class Conditions(Nouns):
 
     def in_units(self) -> bool | None:
         """ "in square kilometers", "in people per square mile"."""
-        if not self.take("in") or self.stem() not in UNITS:
+        if not self.take("in") or self.stem() not in UNITS or self.stem() in TIMES:
             return None
         while self.stem() in UNITS or self.word() == "per":
             self.at += 1

@@ -36,7 +36,7 @@ DETERMINERS = frozenset(
         "just",
     ]
 )
-MOST_LOOKS = 200_000
+MOST_LOOKS = 60_000
 END = frozenset({"?", ".", "!", ";"})
 
 

@@ -18,6 +18,7 @@ from rowcall.planners.grammar.reading import (
     Order,
     Place,
     Ratio,
+    Things,
     Value,
 )
 from rowcall.planners.grammar.schema import Schema
@@ -196,16 +197,22 @@ class Orders(Groups):
         if base is None:
             return None
         table = self.table()
-        if table is not None and table[1] == base.table:
+        of, path = base, self.up(base.table, table[1]) if table is not None else None
+        if table is not None and path is not None:
+            at = self.at
             self.at += table[0]
             self.take("'s")
-        places: list[Place] = []
+            if self.columns_here() or self.word() in {"name", "names", "id"}:
+                of = base if not path else Things(table[1])  # "customer name"
+            else:
+                self.at, path = at, None
         word = self.word()
         found = self.columns_here()
         if found is None and word not in {"name", "names", "id"}:
             return None
         self.at += found[0] if found else 1
-        places = self.named_columns(base, found[1] if found else [], word if not found or found[0] == 1 else "")
+        places = self.named_columns(of, found[1] if found else [], word if not found or found[0] == 1 else "")
+        places = [Place(one.field, (*(path or ()), *one.path)) for one in places]
         descending = self.down(before)
         for place in places:
             self.add(self.order, Order(place, descending))

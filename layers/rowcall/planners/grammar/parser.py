@@ -101,12 +101,14 @@ class Parser(Shown):
         at = ends[0]
         self.tokens = [token for index, token in enumerate(self.tokens) if index != at]
         self._mentions.clear()
-        if self.tokens[at].lower in {"between", "among", "with", "over"}:
+        if at < len(self.tokens) and self.tokens[at].lower in {"between", "among", "with", "over"}:
             self.tokens[at] = Token("across", "across")
         self.put("listed", True)
         if not self.attempt(self.numbers):
             raise self.lost()
         self.modifiers()
+        if not self.dimensions:
+            raise Lost("varies by what")
 
     def modifiers(self, until: Sequence[str] = ()) -> None:
         """Everything after the noun, until the sentence ends or one of these phrases stands there."""
