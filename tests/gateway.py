@@ -50,14 +50,16 @@ class Gateway:
         headers: dict[str, str] | None = None,
         address: str = "192.0.2.7",
         query: dict[str, str] | None = None,
+        several: dict[str, list[str]] | None = None,
     ) -> Reply:
+        """`several` are values of headers for `multiValueHeaders` alone."""
         sent = {"Content-Type": "application/json"} | (headers or {})
         event = {
             "resource": "/{proxy+}",
             "path": path,
             "httpMethod": method,
             "headers": sent,
-            "multiValueHeaders": {name: [value] for name, value in sent.items()},
+            "multiValueHeaders": {name: [value] for name, value in sent.items()} | (several or {}),
             "queryStringParameters": query,
             "multiValueQueryStringParameters": {name: [value] for name, value in (query or {}).items()} or None,
             "pathParameters": {"proxy": path.lstrip("/")},

@@ -11,10 +11,11 @@ from fastapi import Depends, Header, Request
 from starlette.concurrency import run_in_threadpool
 
 from rowcall import auth, bootstrap
-from rowcall.admission import Limit, query_limits
+from rowcall.admission import Limit, query_limits, require
 from rowcall.auth import Principal
 from rowcall.bootstrap import Services
 from rowcall.deadline import Deadline
+from rowcall.errors import Problem
 from rowcall.trace import Trace
 
 P = ParamSpec("P")
@@ -55,11 +56,40 @@ DeadlineDep = Annotated[Deadline, Depends(_deadline)]
 
 
 async def _principal(request: Request, deadline: DeadlineDep) -> Principal:
-    authorization = request.headers.get("authorization", "")
-    authenticator = services().authenticator
-    principal = await call(request, authenticator.principal, authorization, deadline)
+    principal = await call(request, _sign_in, request, services(), deadline)
     request.state.log |= {"user": principal.user, "tenant": principal.tenant}
     return principal
+
+
+def _sign_in(request: Request, services: Services, deadline: Deadline) -> Principal:
+    address = client_address(request, services.settings.trusted_proxies)
+    services.sign_ins.require(address)
+    try:
+        return services.authenticator.principal(authorization(request), deadline)
+    except Problem as problem:
+        if problem.code == "unauthenticated":
+            request.state.trace.verdicts = services.sign_ins.failed(address, deadline)
+            require(request.state.trace.verdicts)
+        raise
+
+
+def authorization(request: Request) -> str:
+    """The one Authorization header; nothing where there are more, or an event that tells two stories.
+
+    Mangum keeps the last of names that differ in case, and joins the values of one: neither may decide who is asking.
+    """
+    event = request.scope.get("aws.event")
+    if event is None:
+        found = request.headers.getlist("authorization")
+        return found[0] if len(found) == 1 else ""
+    many, single = (
+        [given for name, given in (event.get(part) or {}).items() if name.strip().lower() == "authorization"]
+        for part in ("multiValueHeaders", "headers")
+    )
+    said = [values if isinstance(values, list) else [values] for values in many or single]
+    if len(said) != 1 or len(said[0]) != 1 or any(value != said[0][0] for value in single):
+        return ""
+    return str(said[0][0])
 
 
 PrincipalDep = Annotated[Principal, Depends(_principal)]

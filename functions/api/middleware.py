@@ -35,6 +35,10 @@ SECURITY_HEADERS = {
 }
 
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Methods that may be a metric's dimension: others are a caller's invention."""
+
+
 class Cors:
     """Cross-origin calls for the origins of CORS_ORIGIN alone; outermost, so that errors carry its headers too."""
 
@@ -145,14 +149,16 @@ def _route(scope: Scope) -> str:
 
 
 def _account(scope: Scope, status: int, seconds: float, state: dict[str, Any]) -> None:
-    route = _route(scope)
+    route, trace = _route(scope), state["trace"]
     telemetry.logger().info(
         "request",
         method=scope["method"],
         route=route,
         status=status,
         milliseconds=round(seconds * 1000, 2),
-        **{f"{step}_ms": round(taken * 1000, 2) for step, taken in state["trace"].seconds.items()},
+        **{f"{step}_ms": round(taken * 1000, 2) for step, taken in trace.seconds.items()},
+        **{f"{name}_calls": count for name, count in trace.calls.items()},
+        **{f"{told.policy.name}_remaining": told.remaining for told in trace.verdicts},
         **state["log"],
     )
     telemetry.emit(
@@ -160,9 +166,9 @@ def _account(scope: Scope, status: int, seconds: float, state: dict[str, Any]) -
             "http_requests_total": (1, MetricUnit.Count),
             "http_request_duration_seconds": (seconds, MetricUnit.Seconds),
         },
-        method=scope["method"] if route != "unmatched" else "ANY",
+        method=scope["method"] if scope["method"] in METHODS and route != "unmatched" else "ANY",
         route=route,
         status=str(status),
     )
     if "error" in state["log"]:
-        telemetry.emit({"errors_total": (1, MetricUnit.Count)}, code=state["log"]["error"])
+        telemetry.emit({"errors_total": (1, MetricUnit.Count)}, error_type=state["log"]["error"])

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from rowcall.errors import KINDS, Problem
+from rowcall.errors import KINDS, Problem, UnsafePlan
 
 
 class FieldError(BaseModel):
@@ -36,13 +36,12 @@ class ProblemDocument(BaseModel):
 
 SCHEMA = {"$ref": "#/components/schemas/ProblemDocument"}
 MEDIA_TYPE = "application/problem+json"
-SIGN_IN = ("unauthenticated", "sign_in_unavailable")
+SIGN_IN = ("unauthenticated", "sign_in_unavailable", "rate_limited")
 QUESTION = (
     *SIGN_IN,
     "forbidden",
     "invalid_request",
     "payload_too_large",
-    "rate_limited",
     "unanswerable",
     "ambiguous",
     "unsafe",
@@ -100,7 +99,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Problem)
     async def _(request: Request, problem: Problem) -> JSONResponse:
-        request.state.log["error"] = problem.code
+        request.state.log |= {"error": problem.code, **_why(problem)}
         return response(problem, request.state.request_id)
 
     @app.exception_handler(RequestValidationError)
@@ -116,6 +115,16 @@ def install(app: FastAPI) -> None:
         answer = response(Problem(code), request.state.request_id)
         answer.headers.update(error.headers or {})
         return answer
+
+
+def _why(problem: Problem) -> dict[str, object]:
+    """What the log may know of an error: names, and no words that could quote a question."""
+    why: dict[str, object] = {}
+    if isinstance(problem, UnsafePlan):
+        why["rule"] = problem.rule
+    if problem.__cause__ is not None:
+        why["cause"] = type(problem.__cause__).__name__
+    return why
 
 
 def _field(location: tuple[int | str, ...]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import date, datetime
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any, Literal
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -17,7 +18,6 @@ from api.dependencies import AskerDep, DeadlineDep, IdempotencyKey, ServicesDep,
 from api.idempotency import once
 from rowcall import telemetry
 from rowcall.answer import Answer, Ask, answer, explain
-from rowcall.bootstrap import Services
 
 router = APIRouter(tags=["query"])
 
@@ -111,9 +111,12 @@ async def ask_query(
 ) -> Response:
     """Answer a question with rows, and say how they were found."""
 
+    if services.settings.log_query_text:
+        request.state.log["query"] = body.query
+
     def make() -> dict[str, Any]:
         answered = answer(_ask(body), asker.principal, services, deadline, limits=asker.limits, trace=asker.trace)
-        _tell_metrics(request, answered, body, services)
+        _tell_metrics(request, answered)
         return _document(answered, sum(asker.trace.seconds.values()), request.state.request_id, body.near_miss)
 
     settings = services.settings
@@ -145,20 +148,31 @@ async def explain_query(
     )
 
 
-def _tell_metrics(request: Request, answered: Answer, body: QueryRequest, services: Services) -> None:
+def _tell_metrics(request: Request, answered: Answer) -> None:
+    plan = answered.plan
     request.state.log |= {
         "layer": answered.layer,
-        "planner": answered.plan.planner,
+        "similarity": answered.match.similarity if answered.match else None,
+        "near_miss": answered.near_miss.rule if answered.near_miss else None,
+        "sql_sha256": sha256(plan.sql.encode()).hexdigest()[:16],
+        "planner": plan.planner,
+        "model": plan.model or None,
         "rows": len(answered.rows),
+        "truncated": answered.truncated,
         "degraded": answered.degraded,
     }
-    if services.settings.log_query_text:
-        request.state.log["query"] = body.query
+    if answered.layer == 3:
+        request.state.log |= {
+            "attempts": plan.attempts,
+            "cost_usd": plan.cost_usd,
+            "passed_over": list(plan.passed_over),
+        }
     telemetry.emit(
         {
             "query_duration_seconds": (sum(request.state.trace.seconds.values()), MetricUnit.Seconds),
             "query_success_total": (1, MetricUnit.Count),
         },
+        cache_hit=str(answered.layer != 3).lower(),
         cache_layer=str(answered.layer),
     )
 

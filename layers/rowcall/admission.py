@@ -9,10 +9,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from rowcall.deadline import Deadline
 from rowcall.errors import Problem
 from rowcall.settings import Settings
 
@@ -81,6 +82,49 @@ def query_limits(settings: Settings, user: str, address: str) -> list[Limit]:
         (Policy("user", settings.user_quota, settings.user_window), user),
     )
     return [Limit(policy, caller) for policy, caller in policies if policy.quota]
+
+
+def chat_limits(settings: Settings, user: str, address: str) -> list[Limit]:
+    """The policies a chat message is under: by user, and by address as any question."""
+    policies = (
+        (Policy("address", settings.address_quota, settings.address_window), address),
+        (Policy("chat", settings.chat_quota, settings.chat_window), user),
+    )
+    return [Limit(policy, caller) for policy, caller in policies if policy.quota]
+
+
+class SignIns:
+    """Failed sign-ins by address. Only those that fail are counted in Redis: one that succeeds asks nobody.
+
+    An address that failed too often is shut out by this environment until a place is free, whatever it then shows.
+    """
+
+    def __init__(self, policy: Policy, admit: Callable[[Sequence[Limit], Deadline], tuple[Verdict, ...]]) -> None:
+        self._policy = policy
+        self._admit = admit
+        self._shut_out: dict[str, float] = {}
+
+    def require(self, address: str) -> None:
+        """Raises `rate_limited` for an address that is shut out."""
+        until = self._shut_out.get(address)
+        if until is None:
+            return
+        left = until - time.monotonic()
+        if left <= 0:
+            self._shut_out.pop(address, None)
+            return
+        raise Problem("rate_limited", retry_after=left, members={"violated_policies": [self._policy.name]})
+
+    def failed(self, address: str, deadline: Deadline) -> tuple[Verdict, ...]:
+        """Count one that failed."""
+        if not self._policy.quota:
+            return ()
+        told = self._admit([Limit(self._policy, address)], deadline)
+        if not told[0].admitted:
+            if len(self._shut_out) >= 10_000:
+                self._shut_out.clear()
+            self._shut_out[address] = time.monotonic() + told[0].reset
+        return told
 
 
 @dataclass

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from rowcall import aws, telemetry
 from rowcall import settings as settings_module
+from rowcall.admission import Policy, SignIns
 from rowcall.auth import Authenticator, Method
 from rowcall.cache.catalogs import Catalogs
 from rowcall.cache.plans import Plans
@@ -86,6 +87,11 @@ class Services:
 
             methods.append(ApiKeys(aws.table(settings.api_keys_table)))
         return Authenticator(methods)
+
+    @cached_property
+    def sign_ins(self) -> SignIns:
+        policy = Policy("sign_in", self.settings.sign_in_quota, self.settings.sign_in_window)
+        return SignIns(policy, lambda limits, deadline: self.plans.admit(limits, deadline))
 
     @cached_property
     def reporter(self) -> Reporter:

@@ -72,6 +72,7 @@ KINDS: dict[str, Kind] = {
         502, "No planner could be reached.", "Try again after `Retry-After`; questions that are remembered still work."
     ),
     "sign_in_unavailable": Kind(503, "Signing in is not possible at the moment.", "Try again after `Retry-After`."),
+    "limits_unavailable": Kind(503, "Limits cannot be checked at the moment.", "Try again after `Retry-After`."),
     "idempotency_unavailable": Kind(
         503,
         "Idempotency-Key cannot be honoured at the moment.",

@@ -201,6 +201,15 @@ class Settings(BaseModel):
     address_window: int = Field(900, gt=0, description="That window, in seconds.")
     user_quota: int = Field(500, ge=0, description="Questions per user and window; 0 is no limit.")
     user_window: int = Field(3600, gt=0, description="That window, in seconds.")
+    chat_quota: int = Field(10, ge=0, description="Chat messages per user and window; 0 is no limit.")
+    chat_window: int = Field(10, gt=0, description="That window, in seconds.")
+    chat_without_redis: Literal["limit", "refuse"] = Field(
+        "limit",
+        description="Whether chat goes on while Redis is down, limited by each environment alone. "
+        "Operators' routes are refused then in any case.",
+    )
+    sign_in_quota: int = Field(30, ge=0, description="Failed sign-ins per client address and window; 0 is no limit.")
+    sign_in_window: int = Field(60, gt=0, description="That window, in seconds.")
     trusted_proxies: int = Field(
         0,
         ge=0,

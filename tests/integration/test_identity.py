@@ -358,3 +358,60 @@ def test_a_key_made_at_the_terminal_comes_in(
         assert Gateway(handler).post("/api/query", QUESTION, bearer(key)).status == 200
         principal = services.authenticator.principal(f"Bearer {key}", deadline())
         assert principal == Principal("ann", "acme", frozenset({QUERY}))
+
+
+SMUGGLED: dict[str, tuple[dict[str, list[str]], dict[str, str] | None]] = {
+    "two values": ({"Authorization": ["GOOD", "Bearer x"]}, None),
+    "the same twice": ({"Authorization": ["GOOD", "GOOD"]}, None),
+    "two cases": ({"Authorization": ["Bearer x"], "authorization": ["GOOD"]}, None),
+    "a space after the name": ({"Authorization": ["GOOD"], "Authorization ": ["Bearer x"]}, None),
+    "a tab before the name": ({"Authorization": ["GOOD"], "\tauthorization": ["Bearer x"]}, None),
+    "two stories": ({"Authorization": ["GOOD"]}, {"authorization": "Bearer x"}),
+    "joined": ({"Authorization": ["GOOD, Bearer x"]}, None),
+    "a newline after": ({"Authorization": ["GOOD\n"]}, None),
+    "a header in the value": ({"Authorization": ["GOOD\r\nX-Tenant: other"]}, None),
+    "whitespace within": ({"Authorization": ["GOOD x"]}, None),
+    "whitespace before": ({"Authorization": [" GOOD"]}, None),
+    "a tab between": ({"Authorization": ["TAB"]}, None),
+    "no value": ({"Authorization": []}, None),
+    "another name": ({"X-Authorization": ["GOOD"]}, None),
+}
+
+
+@pytest.mark.parametrize("attack", SMUGGLED)
+def test_smuggled_headers_are_refused(gateway: Gateway, attack: str) -> None:
+    token = hs256()
+
+    def put(values: list[str]) -> list[str]:
+        return [value.replace("GOOD", f"Bearer {token}").replace("TAB", f"Bearer\t{token}") for value in values]
+
+    many, single = SMUGGLED[attack]
+    several = {name: put(values) for name, values in many.items()}
+    reply = gateway.request("POST", "/api/query", json.dumps(QUESTION), several=several, headers=single)
+    problem(reply, 401, "unauthenticated")
+    assert gateway.post("/api/query", QUESTION, bearer(token)).status == 200
+
+
+def test_failed_sign_ins_shut_an_address_out_and_good_ones_cost_nothing(
+    bridge: Bridge, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with signed_in(bridge, database_url, monkeypatch, SIGN_IN_QUOTA="3", SIGN_IN_WINDOW="2") as gateway:
+
+        def status(token: str, address: str) -> int:
+            body = json.dumps(QUESTION)
+            return gateway.request("POST", "/api/query", body, bearer(token), address=address).status
+
+        assert status(hs256(), "192.0.2.1") == 200
+        before = bridge.requests
+        assert status(hs256(), "192.0.2.1") == 200
+        assert bridge.requests == before + 1
+        assert [status("x" * 40, "192.0.2.1") for _ in range(3)] == [401, 401, 401]
+        refused = gateway.request("POST", "/api/query", json.dumps(QUESTION), bearer("wrong"), address="192.0.2.1")
+        assert problem(refused, 429, "rate_limited")["violated_policies"] == ["sign_in"]
+        before = bridge.requests
+        assert status(hs256(), "192.0.2.1") == 429
+        assert status("wrong", "192.0.2.1") == 429
+        assert bridge.requests == before
+        assert status(hs256(), "192.0.2.2") == 200
+        time.sleep(int(refused.headers["retry-after"]))
+        assert status(hs256(), "192.0.2.1") == 200

@@ -6,6 +6,7 @@ body, a query or another header ever says who someone is.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +19,8 @@ OPERATOR = "operator"
 SCOPES = frozenset({QUERY, CHAT, OPERATOR})
 
 MAX_CREDENTIAL_CHARACTERS = 8192
+AUTHORIZATION = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
+"""RFC 6750, 2.1; whatever else a header holds, such as a second one joined to it, is no credential."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +62,10 @@ class Authenticator:
         """Who sent the `Authorization` header; raises `unauthenticated`."""
         if not self._methods:
             return LOCAL
-        kind, _, credential = authorization.partition(" ")
-        credential = credential.strip()
-        if kind.lower() != "bearer" or not credential or len(credential) > MAX_CREDENTIAL_CHARACTERS:
+        matched = AUTHORIZATION.fullmatch(authorization)
+        if matched is None or len(matched[1]) > MAX_CREDENTIAL_CHARACTERS:
             raise Problem("unauthenticated")
         for method in self._methods:
-            if method.recognises(credential):
-                return method.principal(credential, deadline)
+            if method.recognises(matched[1]):
+                return method.principal(matched[1], deadline)
         raise Problem("unauthenticated")

@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rowcall import telemetry
 from rowcall.admission import Limit, LocalLimiter, Verdict, verdicts
@@ -26,7 +26,7 @@ from rowcall.cache.seal import seal, unseal
 from rowcall.cache.store import Store, StoreUnavailable, script
 from rowcall.catalog import Catalog
 from rowcall.deadline import Deadline
-from rowcall.errors import Unanswerable
+from rowcall.errors import Problem, Unanswerable
 from rowcall.plan import Parameter, Plan
 from rowcall.question import Question
 from rowcall.usage import COUNTER_SECONDS
@@ -368,13 +368,17 @@ class Plans:
         if lease:
             self._lease(lease, 0)
 
-    def admit(self, limits: Sequence[Limit], deadline: Deadline) -> tuple[Verdict, ...]:
-        """Admission alone, for what asks no question."""
+    def admit(
+        self, limits: Sequence[Limit], deadline: Deadline, *, without_redis: Literal["limit", "refuse"] = "limit"
+    ) -> tuple[Verdict, ...]:
+        """Admission alone, for what asks no question. Raises `limits_unavailable` if told to without Redis."""
         asked = {"policies": _policies(limits), "request": secrets.token_hex(8)}
         try:
             (counted,) = self._store.run(RECALL, [json.dumps(asked)], deadline)
         except StoreUnavailable as error:
             telemetry.logger().warning("redis unavailable", reason=str(error))
+            if without_redis == "refuse":
+                raise Problem("limits_unavailable", retry_after=1) from error
             return self._limiter.admit(limits)
         return verdicts(limits, [(used, free / 1_000_000) for used, free in counted])
 
