@@ -97,9 +97,10 @@ def _template(environ: Mapping[str, str]) -> Path:
     build(f"local/{architecture()}-{LAMBDA_PYTHON}.built")
     template = yaml.safe_load((folder / "template.yaml").read_text())
     template["Parameters"]["Architecture"]["Default"] = architecture()
+    template["Globals"]["Function"]["Environment"] = {"Variables": dict(environ)}
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"]["Environment"] = {"Variables": dict(environ)}
+            resource["Properties"].pop("Environment", None)
     path = folder / "on-the-stack.yaml"
     path.write_text(yaml.safe_dump(template, sort_keys=False))
     return path

@@ -29,10 +29,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     with telemetry.correlation(context.aws_request_id):
         occasion = parse(event, model=EventBridgeModel)
         telemetry.logger().info("warmer called", source=occasion.source, occasion=occasion.detail_type)
+        ours = services()
         try:
-            return asdict(
-                warm(services(), Deadline.after(context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS))
-            )
+            return asdict(warm(ours, Deadline.after(context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS)))
         except Exception as error:
-            services().reporter.report(error, context.aws_request_id, "warmer", getattr(error, "code", "internal"))
+            ours.reporter.report(error, context.aws_request_id, "warmer", getattr(error, "code", "internal"))
             raise
