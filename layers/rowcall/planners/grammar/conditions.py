@@ -34,6 +34,7 @@ FILLERS = tuple(PHRASES["fillers"])
 UNITS = stems("units")
 TIMES = frozenset({"year", "month", "week", "day", "hour", "minut", "second"})
 VERBS = stems("relation_verbs")
+CREATION = stems("creation_verbs")
 EQUALS = tuple(PHRASES["equals"])
 BE = frozenset(["is", "are", "was", "were", "be", "been", "being"])
 HAVE = frozenset(["has", "have", "had", "having", "with"])
@@ -77,7 +78,16 @@ class Conditions(Nouns):
         }:
             self.at += 1
             return True
-        return self.take_verb()
+        if not self.take_verb():
+            return False
+        if self.ended() and self.elsewhere():
+            raise self.lost(self.verb)
+        return True
+
+    def elsewhere(self) -> set[str]:
+        """The tables that the verb names and that are not spoken of: "customers who ordered" speaks of orders."""
+        named = self.named_by_verb()
+        return set() if named & {things.table for things in self.scope} else named
 
     def in_units(self) -> bool | None:
         """ "in square kilometers", "in people per square mile"."""
@@ -170,7 +180,23 @@ class Conditions(Nouns):
         ranked.sort(key=lambda triple: -triple[0])
         if not ranked or (len(ranked) > 1 and ranked[0][0] == ranked[1][0]):
             raise self.lost()
-        return ranked[0][1], ranked[0][2]
+        host, place = ranked[0][1], ranked[0][2]
+        if self.verb and not verb and not self.dates(host, stem(self.verb)):
+            raise self.lost(self.verb)
+        return host, place
+
+    def dates(self, host: Things, verb: str) -> bool:
+        """Whether the main date of `host` is when the verb took place.
+
+        It is for what made a row ("orders placed last week"), and for rows that tell what happened to others ("users
+        who handled orders last week"); not in "customers who ordered in 2026" or "products sold in 2026".
+        """
+        named = self.named_by_verb()
+        if named:
+            return host.table in named
+        return verb in CREATION or any(
+            self.up(host.table, other.table) for other in self.scope if other.table != host.table
+        )
 
     # -- comparisons -------------------------------------------------------------------------------------------
 
