@@ -12,6 +12,7 @@ from rowcall import bootstrap
 from rowcall.answer import Ask, read, scope
 from rowcall.auth import LOCAL
 from rowcall.bootstrap import Services
+from rowcall.cache.plans import template_key
 from rowcall.deadline import Deadline
 from tests.gateway import Gateway
 from tests.integration.test_api import environment, serving
@@ -136,3 +137,21 @@ def test_a_planted_description_is_ignored(gateway: Gateway, services: Services) 
     services.plans._semantic = None
     services.__dict__.pop("semantic", None)
     assert gateway.ask("how many orders are pending").json["meta"]["cache_layer"] == 3
+
+
+def test_an_index_that_names_another_template_is_not_believed(gateway: Gateway, services: Services) -> None:
+    gateway.ask("show active users")
+    (plan,) = [str(key) for key in services.store.execute(["KEYS", "rowcall:{*:plan:*"], Deadline.after(5))]
+    gateway.ask("count pending orders")
+    semantic = services.semantic
+    assert semantic
+    catalog = services.catalogs.current(Deadline.after(5))
+    theirs = scope(LOCAL, catalog)
+    asked = read(Ask("count pending orders"), catalog, services.settings)
+    vector = semantic.vector(asked.template, Deadline.after(5))
+    assert vector
+    semantic.add(theirs.key, plan.rpartition(":")[2], semantic.describe(asked), vector.text(), Deadline.after(5))
+    services.plans.forget(theirs, [template_key(asked)], Deadline.after(5))
+    reply = gateway.ask("how many orders are pending").json
+    assert reply["meta"]["cache_layer"] == 3
+    assert list(reply["data"][0]) == ["orders_count"]

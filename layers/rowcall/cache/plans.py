@@ -483,7 +483,12 @@ class Plans:
         if entry == "":
             return NearMiss(match.template, match.similarity, "feedback", "someone found that they differ")
         payload = self._open(scope, f"plan:{match.id}", entry) if entry else None
-        return load(payload) if payload else None
+        known = load(payload) if payload else None
+        if known and known.template != match.template:
+            telemetry.logger().error("the index names another template than the plan's own, which is ignored")
+            self._store.execute(["DEL", f"{scope.prefix}pointer:{template_key(question)}"], deadline)
+            return None
+        return known
 
     def _semantic_fields(
         self, scope: Scope, key: str, question: Question, plan: Plan, deadline: Deadline
