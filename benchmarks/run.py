@@ -7,7 +7,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import cold_start
+from benchmarks import cold_start, front_door
 from local.processes import Failed
 from local.stack import Stack
 
@@ -16,6 +16,7 @@ def main() -> int:
     console = Console(highlight=False)
     try:
         with Stack(aws=False) as stack:
+            _front_door(console, front_door.measure(stack))
             _cold_start(console, cold_start.measure(stack))
             _sizes(console)
     except Failed as failed:
@@ -33,6 +34,21 @@ def _cold_start(console: Console, found: cold_start.ColdStart) -> None:
         ("INIT and first answer", found.first_answer_ms, found.bare_first_answer_ms),
     ):
         table.add_row(name, f"{ours:.0f}", f"{bare:.0f}", f"{ours / bare:.2f}")
+    console.print(table)
+
+
+def _front_door(console: Console, found: front_door.FrontDoor) -> None:
+    title = f"A remembered question through the handler, median of {found.times}, ms"
+    table = Table(title=title, title_justify="left")
+    for heading in ("", "ms", "adds"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name, taken in (
+        ("without the front door", found.nothing),
+        ("two policies", found.policies),
+        ("sign-in by token", found.sign_in),
+        ("both, metrics and the log's line", found.everything),
+    ):
+        table.add_row(name, f"{taken:.2f}", f"{taken - found.nothing:+.2f}")
     console.print(table)
 
 

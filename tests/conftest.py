@@ -23,15 +23,26 @@ from local.aws import Aws
 from local.bridge import Bridge
 from local.postgres import SQL, Postgres
 from local.stack import SHOP, Stack
+from rowcall import telemetry
 
 NUMBERS = count(1)
 
 
+class Stdout:
+    """The stdout of the moment: pytest changes it, and a log handler keeps the one that it was made with."""
+
+    def write(self, text: str) -> int:
+        return sys.stdout.write(text)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+
 @pytest.fixture(autouse=True)
 def _log_to_a_stdout_that_is_open() -> None:
-    for handler in logging.getLogger("rowcall").handlers:
+    for handler in telemetry.logger().handlers:
         if isinstance(handler, logging.StreamHandler):
-            handler.stream = sys.stdout
+            handler.stream = Stdout()
 
 
 @pytest.fixture(scope="session")

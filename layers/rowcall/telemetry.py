@@ -5,13 +5,15 @@ Never writes a key, a token or a row, nor the text of a question unless a settin
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+from aws_lambda_powertools.metrics import MetricUnit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,12 +42,18 @@ def emit(values: Mapping[str, tuple[float, MetricUnit]], **dimensions: str) -> N
 
     Dimensions must be bounded: a route, a layer, a code; never a user or a question.
     """
-    metrics = EphemeralMetrics(namespace=NAMESPACE, service=NAMESPACE)
-    for name, text in dimensions.items():
-        metrics.add_dimension(name, text)
-    for name, (value, unit) in values.items():
-        metrics.add_metric(name, unit, value)
-    metrics.flush_metrics()
+    labels = dimensions | {"service": NAMESPACE}
+    described = {
+        "Namespace": NAMESPACE,
+        "Dimensions": [list(labels)],
+        "Metrics": [{"Name": name, "Unit": unit.value} for name, (_, unit) in values.items()],
+    }
+    line = {
+        "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [described]},
+        **labels,
+        **{name: [float(value)] for name, (value, _) in values.items()},
+    }
+    print(json.dumps(line, separators=(",", ":")))  # noqa: T201 -- Powertools' Metrics take 0.1 ms for it
 
 
 def span(name: str, *, enabled: bool) -> AbstractContextManager[Any]:

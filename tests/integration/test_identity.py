@@ -232,6 +232,7 @@ def deadline() -> Deadline:
 
 
 def test_keys_of_an_address_are_fetched_once_and_follow_a_rotation(jwks: Jwks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rowcall.auth.tokens.REMEMBERED_SECONDS", 0.0)
     keys = JwksKeys(jwks.url)
     tokens = Tokens(jwks=keys, issuer=ISSUER, audience=AUDIENCE)
     first = jwt.encode(claims(), rsa_key("one"), "RS256", {"kid": "one"})
@@ -263,6 +264,7 @@ def test_es256_and_a_key_of_the_wrong_kind(jwks: Jwks) -> None:
 
 
 def test_old_keys_serve_on_while_the_address_is_down(jwks: Jwks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rowcall.auth.tokens.REMEMBERED_SECONDS", 0.0)
     keys = JwksKeys(jwks.url)
     tokens = Tokens(jwks=keys, issuer=ISSUER, audience=AUDIENCE)
     token = jwt.encode(claims(), rsa_key("one"), "RS256", {"kid": "one"})
@@ -415,3 +417,13 @@ def test_failed_sign_ins_shut_an_address_out_and_good_ones_cost_nothing(
         assert status(hs256(), "192.0.2.2") == 200
         time.sleep(int(refused.headers["retry-after"]))
         assert status(hs256(), "192.0.2.1") == 200
+
+
+def test_a_token_is_not_remembered_past_its_expiry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rowcall.auth.tokens.LEEWAY_SECONDS", 0)
+    tokens = Tokens(secret=SECRET, issuer=ISSUER, audience=AUDIENCE)
+    token = hs256(exp=int(time.time()) + 2)
+    assert tokens.principal(token, deadline()) == tokens.principal(token, deadline())
+    time.sleep(2.1)
+    with pytest.raises(Problem):
+        tokens.principal(token, deadline())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from hashlib import sha256
 from typing import Any
 
 import httpx
@@ -24,6 +25,9 @@ UNKNOWN_KEY_SECONDS = 30.0
 """How often a token with an unknown key id may make us fetch the keys again: rotation is followed, a flood is not."""
 FETCH_SECONDS = 2.0
 MAX_NAME_CHARACTERS = 128
+REMEMBERED_SECONDS = 60.0
+"""How long a token that was verified is not verified again: 0.3 ms, and as long as a withdrawn key may serve on."""
+REMEMBERED_TOKENS = 1000
 
 
 class JwksKeys:
@@ -75,6 +79,7 @@ class Tokens:
         self._secret = secret
         self._jwks = jwks
         self._algorithms = (["HS256"] if secret else []) + (["RS256", "ES256"] if jwks else [])
+        self._known: dict[bytes, tuple[Principal, float]] = {}
         self._issuer = issuer
         self._audience = audience
 
@@ -82,12 +87,25 @@ class Tokens:
         return credential.count(".") == 2
 
     def principal(self, credential: str, deadline: Deadline) -> Principal:
+        digest = sha256(credential.encode()).digest()
+        known = self._known.get(digest)
+        if known and time.monotonic() < known[1]:
+            return known[0]
+        claims = self._claims(credential, deadline)
+        principal = _principal(claims)
+        if len(self._known) >= REMEMBERED_TOKENS:
+            self._known.clear()
+        left = float(claims["exp"]) + LEEWAY_SECONDS - time.time()
+        self._known[digest] = (principal, time.monotonic() + min(left, REMEMBERED_SECONDS))
+        return principal
+
+    def _claims(self, credential: str, deadline: Deadline) -> dict[str, Any]:
         try:
             header = jwt.get_unverified_header(credential)
             algorithm = header.get("alg")
             if algorithm not in self._algorithms:
                 raise Problem("unauthenticated")
-            claims = jwt.decode(
+            claims: dict[str, Any] = jwt.decode(
                 credential,
                 self._key(header, str(algorithm), deadline),
                 algorithms=[str(algorithm)],
@@ -98,7 +116,7 @@ class Tokens:
             )
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
             raise Problem("unauthenticated") from error
-        return _principal(claims)
+        return claims
 
     def _key(self, header: dict[str, Any], algorithm: str, deadline: Deadline) -> jwt.PyJWK | str:
         if algorithm == "HS256":
