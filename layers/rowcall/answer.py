@@ -39,8 +39,9 @@ if TYPE_CHECKING:
 VERSIONS = "plan 2, guard 1, grammar 1, prompt 1"
 """Part of every scope: raise one when plans, the guard's rules or the grammar change, and old plans are not met."""
 
-POLL_SECONDS = (0.02, 0.08)
-"""How long to wait between looks while someone else plans; drawn anew each time, so that waiters do not march."""
+POLL_SECONDS, MOST_POLL_SECONDS = 0.05, 0.5
+"""How long to wait between looks while someone else plans: half as long again each time, drawn anew so that waiters do
+not march."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +216,10 @@ class _Way:
             )
             self.trace.verdicts = recalled.verdicts
             admission.require(recalled.verdicts)
+            pause = POLL_SECONDS
             while recalled.someone_plans:
-                time.sleep(self.deadline.left(RANDOM.uniform(*POLL_SECONDS)))
+                time.sleep(self.deadline.left(RANDOM.uniform(pause / 2, pause)))
+                pause = min(1.5 * pause, MOST_POLL_SECONDS)
                 recalled = plans.recall(self.scope, self.asked, self.deadline, counters=self.counters, waited=True)
         if recalled.refusal:
             raise recalled.refusal
