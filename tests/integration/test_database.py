@@ -37,7 +37,7 @@ VALUES = [
     ("12.50::numeric", 12.5, "numeric"),
     ("sum(3::bigint)", 3, "numeric"),
     ("1::numeric / 8", 0.125, "numeric"),
-    ("2::numeric / 3", "0.66666666666666666667", "numeric"),
+    ("2::numeric / 3", 0.6666666666666666, "numeric"),
     ("'NaN'::numeric", "NaN", "numeric"),
     ("'Infinity'::numeric", "Infinity", "numeric"),
     ("0.1::real", 0.1, "real"),
