@@ -40,15 +40,21 @@ def _cold_start(console: Console, found: cold_start.ColdStart) -> None:
 def _front_door(console: Console, found: front_door.FrontDoor) -> None:
     title = f"A remembered question through the handler, median of {found.times}, ms"
     table = Table(title=title, title_justify="left")
-    for heading in ("", "ms", "adds"):
+    for heading in ("", "ms", "adds", "CPU", "adds CPU"):
         table.add_column(heading, justify="right" if heading else "left")
-    for name, taken in (
+    for name, (taken, cpu) in (
         ("without the front door", found.nothing),
         ("two policies", found.policies),
         ("sign-in by token", found.sign_in),
         ("both, metrics and the log's line", found.everything),
     ):
-        table.add_row(name, f"{taken:.2f}", f"{taken - found.nothing:+.2f}")
+        table.add_row(
+            name,
+            f"{taken:.2f}",
+            f"{taken - found.nothing[0]:+.2f}",
+            f"{cpu:.2f}",
+            f"{cpu - found.nothing[1]:+.2f}",
+        )
     console.print(table)
 
 
