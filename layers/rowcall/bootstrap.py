@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property, partial
 from hashlib import sha256
@@ -52,6 +53,7 @@ class Services:
             Rotating(_database_url(settings), lambda: _database_url(self._reload())),
             ca_file=settings.database_ca_file,
             connect_timeout=settings.database_connect_timeout,
+            setting="DATABASE_READ_URL" if settings.database_read_url.get_secret_value() else "DATABASE_URL",
             tenant_setting=settings.tenant_setting,
         )
 
@@ -245,7 +247,7 @@ class Services:
             *(",".join(names) for names in (settings.hidden_columns, settings.visible_columns)),
             settings.tenant_setting,
         )
-        return sha256("\0".join(parts).encode()).hexdigest()[:32]
+        return hmac.digest(self._seal_key, "\0".join(parts).encode(), sha256).hex()[:32]
 
 
 def preload() -> None:
@@ -270,7 +272,9 @@ def start(environ: Mapping[str, str] = settings_module.ENVIRONMENT) -> Services:
             asked=[f"{planner.name} {planner.model}".strip() for planner in chosen],
             without_credentials=left_out,
         )
-    return Services(settings, lambda: settings_module.load(environ, partial(_secret, fresh=True)))
+    services = Services(settings, lambda: settings_module.load(environ, partial(_secret, fresh=True)))
+    _ = services.database  # connects to nothing, but an address that cannot be understood stops the start
+    return services
 
 
 def _secret(arn: str, *, fresh: bool = False) -> dict[str, str]:

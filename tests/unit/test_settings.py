@@ -6,6 +6,7 @@ import traceback
 
 import pytest
 
+from rowcall import bootstrap
 from rowcall.settings import InvalidSettings, load
 
 GOOD = {
@@ -87,3 +88,10 @@ def test_secrets_do_not_show_when_settings_are_printed() -> None:
 def test_an_open_door_stops_the_start(settings: dict[str, str], message: str) -> None:
     with pytest.raises(InvalidSettings, match=message):
         load(GOOD | settings)
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "DATABASE_READ_URL"])
+def test_an_address_that_cannot_be_understood_stops_the_start(name: str) -> None:
+    with pytest.raises(InvalidSettings, match=name) as caught:
+        bootstrap.start(GOOD | {name: "mysql://canary@host/db"})
+    assert "canary" not in str(caught.value)
