@@ -19,7 +19,7 @@ ALONE: dict[str, tuple[str, ...]] = {
     "httpcore": ("cache/transport.py",),
     # pgvector's index is a database of its own, which is written to.
     "pg8000": ("database/", "cache/pgvector.py"),
-    "sqlglot": ("guard/", "planners/grammar/"),
+    "sqlglot": ("guard/", "planners/grammar/", "warming.py"),
     "os.environ": ("settings.py",),
     "os.getenv": ("settings.py",),
 }
