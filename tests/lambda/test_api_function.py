@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from typing import Any
 
 import pytest
 
 from local.bridge import Bridge
-from local.emulator import Emulator
+from local.emulator import Built, Emulator
+from local.stack import Stack
 
 # The first test may have to build.
 pytestmark = pytest.mark.timeout(600)
@@ -78,11 +80,23 @@ def test_an_error_is_a_problem_document(
     assert problem["request_id"] == sent["requestContext"]["requestId"] == response["headers"]["x-request-id"]
 
 
-def test_the_openapi_document(api: Emulator, event: Any) -> None:
+def test_the_documentation(api: Emulator, event: Any) -> None:
     document = json.loads(ask(api, event("api.health", path="/openapi.json", resource="/openapi.json"))["body"])
     assert "/api/query" in document["paths"]
+    page = ask(api, event("api.health", path="/docs", resource="/docs"))
+    assert page["headers"]["content-type"].startswith("text/html")
+    (script,) = re.findall(r'<script src="docs/(\w+\.js)"', page["body"])
+    assert ask(api, event("api.health", path=f"/docs/{script}", resource="/docs/{name}"))["statusCode"] == 200
 
 
 def test_every_event_file_is_answered(api: Emulator, event: Any, event_name: str) -> None:
     _, what = event_name.split(".")
     assert ask(api, event(event_name))["statusCode"] == (400 if what == "invalid" else 200)
+
+
+def test_a_missing_setting_stops_the_start_by_its_name(artifacts: Built, stack: Stack, event: Any) -> None:
+    environ = {name: value for name, value in stack.environ.items() if name != "PLAN_SEAL_KEY"}
+    with Emulator(artifacts, artifacts.function("api"), environ, stack.processes) as emulator:
+        invocation = emulator.invoke(event("api.health"))
+    assert invocation.failed
+    assert "PLAN_SEAL_KEY: is required and not set" in f"{invocation.response} {invocation.log}"
