@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from rowcall.question import Question
     from rowcall.settings import Settings
 
-VERSIONS = "plan 2, guard 1, grammar 1, prompt 1"
+VERSIONS = "plan 2, guard 1, grammar 2, prompt 1"
 """Part of every scope: raise one when plans, the guard's rules or the grammar change, and old plans are not met."""
 
 POLL_SECONDS, MOST_POLL_SECONDS = 0.05, 0.5

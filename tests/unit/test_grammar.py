@@ -135,7 +135,7 @@ def sql(text: str, catalog: Catalog = SHOP) -> str:
         ("count pending orders", "SELECT COUNT(*) AS orders_count FROM orders AS o WHERE o.status = :s0"),
         (
             "top 10 products by revenue",
-            "SELECT p.name, SUM(oi.quantity * oi.unit_price) AS total_value FROM order_items AS oi JOIN products AS p"
+            "SELECT p.name, SUM(oi.quantity * oi.unit_price) AS revenue FROM order_items AS oi JOIN products AS p"
             " ON oi.product_id = p.id GROUP BY p.name, p.id ORDER BY SUM(oi.quantity * oi.unit_price) DESC NULLS LAST"
             " LIMIT :s0",
         ),
@@ -161,11 +161,11 @@ def sql(text: str, catalog: Catalog = SHOP) -> str:
         ),
         (
             "which product has the highest price?",
-            "SELECT p.name FROM products AS p ORDER BY p.price DESC NULLS LAST LIMIT 1",
+            "SELECT p.name FROM products AS p ORDER BY p.price DESC NULLS LAST, p.id ASC LIMIT 1",
         ),
         (
             "the 5 most expensive products",
-            "SELECT p.name, p.price FROM products AS p ORDER BY p.price DESC NULLS LAST LIMIT :s0",
+            "SELECT p.name, p.price FROM products AS p ORDER BY p.price DESC NULLS LAST, p.id ASC LIMIT :s0",
         ),
         ("products with a price above the average", "p.price > (SELECT AVG(p1.price) FROM products AS p1)"),
         ("orders that are not pending", "WHERE o.status <> :s0"),
@@ -329,3 +329,37 @@ def test_an_order_by_a_column_of_another_table_joins_it() -> None:
 def test_a_question_of_nothing_but_ambiguous_words_ends() -> None:
     with pytest.raises(Unanswerable):
         plan(" and ".join(["orders with customers or products"] * 8)[:300])
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("customers who have orders", "EXISTS(SELECT 1 FROM orders AS o WHERE c.id = o.customer_id)"),
+        ("customers with pending orders over 500", "o.status = :s0 AND o.total_amount > CAST(:s1 AS DECIMAL)"),
+        ("total amount of pending and shipped orders", "WHERE (o.status = :s0 OR o.status = :s1)"),
+        ("pending orders", "ORDER BY o.id ASC"),
+        ("total revenue per category", "AS revenue"),
+        ("total amount of orders", "AS total_amount"),
+        ("customers with only 2 orders", "WHERE c.id = o.customer_id) = CAST(:s0 AS BIGINT)"),
+    ],
+)
+def test_every_word_counts(text: str, wanted: str) -> None:
+    assert wanted in sql(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "customers who only placed pending orders",
+        "pending orders by customer",
+        "average total amount per order",
+        "total unit price of order items",
+        "customers with phones",
+        "orders with at least one pending item",
+        "pending or Spain orders",
+        "orders with status pending and status shipped",
+    ],
+)
+def test_is_silent_where_a_word_would_be_lost(text: str) -> None:
+    with pytest.raises(Unanswerable):
+        plan(text)

@@ -326,6 +326,11 @@ class Composer:
         shown = reading.shown or [Place(field) for field in self.schema.fields[reading.things.table].values()]
         columns = [self.expression(rows, one) for one in shown]
         order = self.order_of(reading, rows)  # before the joins are written: it may need more of them
+        if not reading.distinct:
+            # what a limit cuts off must not depend on how Postgres happens to read the table
+            known = {one.this for one in order}
+            keys = [_column(rows.root, name) for name in self.schema.key(reading.things.table)]
+            order += [_direction(one, descending=False) for one in keys if one not in known]
         query = rows.select(self.named(columns, shown))
         if reading.distinct:
             if any(one.this not in columns for one in order):
@@ -356,8 +361,11 @@ class Composer:
             if one.function == "count":
                 named = self.schema.tables[one.things.table].name
                 return f"{one.place.field.name}_count" if one.place else f"{named}_count"
+            if one.name:
+                return one.name
             prefix = {"sum": "total", "avg": "average"}.get(one.function, one.function)
-            return f"{prefix}_{'value' if one.times else _given(one.place).field.name}"
+            name = "value" if one.times else _given(one.place).field.name
+            return name if name.split("_")[0] in {prefix, one.function} else f"{prefix}_{name}"
         if isinstance(one, Ratio):
             return "percentage" if one.percent else "ratio"
         if isinstance(one, Dimension):

@@ -80,9 +80,18 @@ class Conditions(Nouns):
             return True
         if not self.take_verb():
             return False
-        if self.ended() and self.elsewhere():
+        if (self.ended() and self.elsewhere()) or self.narrowed():
             raise self.lost(self.verb)
         return True
+
+    def narrowed(self) -> bool:
+        """Whether the verb says what only some rows tell the date of: "the weight shipped"."""
+        return not self.named_by_verb() and any(
+            one.is_date and one.column.nullable and stem(self.verb) in one.stems
+            for things in self.scope
+            for one in self.schema.fields[things.table].values()
+            if one != self.schema.main_date(things.table)
+        )
 
     def elsewhere(self) -> set[str]:
         """The tables that the verb names and that are not spoken of: "customers who ordered" speaks of orders."""
@@ -109,6 +118,8 @@ class Conditions(Nouns):
             return False
         if token.stem in {"order", "sort", "rank"} and self.word(1) == "by":
             return False
+        if self.word(-1) in HAVE and not self.participle(1) and self.table():
+            return False  # "customers who have orders"
         self.put("verb", token.lower)
         self.at += 1
         if self.take("up"):
@@ -124,7 +135,7 @@ class Conditions(Nouns):
         if token is not None and self.date_named(stem(token.text)):
             # "shipped last week" is a date, though "shipped" is a status elsewhere
             verb = stem(token.text)
-            self.at += 1
+            self.at += not self.at_moment() or token.lower not in MOMENT
         relation = MOMENT[self.take(*MOMENT) or "in"]
         self.skip_determiners()
         slot = self.slot(MOMENTS)
@@ -143,6 +154,15 @@ class Conditions(Nouns):
         else:
             self.add(host.where, Within(place, relation, slot, kind))  # type: ignore[arg-type]
         return True
+
+    def at_moment(self) -> bool:
+        """Whether "in 2025", "since May", "last week" stands here."""
+        at = self.at
+        self.take(*MOMENT)
+        self.skip_determiners()
+        found = self.kind() in MOMENTS
+        self.at = at
+        return found
 
     def until(self) -> tuple[int] | None:
         """The other end of a range."""
@@ -203,7 +223,8 @@ class Conditions(Nouns):
     def amount(self) -> tuple[str, Value, Value | None, str] | None:
         """A comparison with its number: operator, value, upper value of a range, and the words of it."""
         self.take("is", "are", "was", "were", "of", "that is", "which is", "value of")
-        self.skip_determiners()
+        if self.word() not in {"only", "just"}:
+            self.skip_determiners()
         if self.take("between", "from"):
             low = self.slot(NUMERIC)
             if low is None or not self.take("and", "to"):
@@ -213,7 +234,7 @@ class Conditions(Nouns):
                 return None
             self.unit()
             return "between", Value(low), Value(high), ""
-        words = self.take(*COMPARED)
+        words = "exactly" if self.take("only", "just") else self.take(*COMPARED)
         if not words and self.word() in {"one", "a"} and self.word(1) == "or" and self.word(2) == "more":
             self.at += 3
             return ">=", Value(constant=1), None, ""
@@ -238,7 +259,8 @@ class Conditions(Nouns):
         self.take("and")
         self.take(*WHO)
         self.take("with", "whose", "where", "having", "have", "has", "had", "on", "in")
-        self.skip_determiners()
+        if self.word() not in {"only", "just"}:
+            self.skip_determiners()
         counted = self.attempt(self.counted)
         if counted or self.attempt(self.bare_comparison):
             return True
@@ -282,6 +304,8 @@ class Conditions(Nouns):
         money = amount[1].slot is not None and self.question.slots[amount[1].slot].kind == "money"
         wanted = "price" if money or stem(self.verb) in {"cost", "price"} else ADJECTIVES.get(amount[3], "")
         numbers = [one for one in self.schema.fields[host.table].values() if one.is_number and not one.counts]
+        if self.kind() in {"entity", "text"} or self.table() or self.columns_here():
+            return None  # "at least one delayed shipment" is no amount
         if not wanted and len(numbers) == 1 and not amount[3].endswith("than"):
             self.compare(Place(numbers[0]), amount, host)
             return True
@@ -504,7 +528,7 @@ class Conditions(Nouns):
         self.take(*WHO)
         self.take("have been", "has been", "have", "has", "had", "were", "was", "are", "is", "been")
         self.take_verb()
-        self.take(*PREPOSITIONS)
+        preposition = self.take(*PREPOSITIONS)
         if self.at == at and self.word(-1) not in HAVE and self.stem(-1) not in VERBS:
             return None  # nothing says that the two are related
         both = bool(self.take("both"))
@@ -513,6 +537,8 @@ class Conditions(Nouns):
         self.skip_determiners()
         start = len(self.scope)
         things = self.things()
+        if preposition == "by" and not things.where and not self.plural(self.noun):
+            raise self.lost()  # "shipments by carrier": in groups, or in that order
         if not both:
             return self.relate(things)
         self.relate(things)
@@ -597,14 +623,16 @@ class Conditions(Nouns):
         slots = [slot] if (slot := self.slot({"entity", "text"})) is not None else []
         if not slots:
             return None
+        all_of_them = False
         while True:
             at = self.at
-            self.take("or", ",", ", or", "and")
+            joined = self.take("or", ",", ", or", "and")
             other = self.slot({"entity", "text"}) if self.at > at else None
             same = other is not None and (self.question.slots[other].columns == self.question.slots[slots[0]].columns)
             if other is None or not same:
                 self.at = at
                 break
+            all_of_them = all_of_them or joined == "and"
             slots.append(other)
         if self.question.slots[slots[0]].kind == "entity":
             if how != "equals":
@@ -615,6 +643,8 @@ class Conditions(Nouns):
         if len(slots) > 1 and not negated:
             if len({id(one) for one in taken}) != 1:
                 return None
+            if all_of_them and self.far(taken[0]):
+                raise self.lost("and")
             self.either(taken[0], len(slots))
         return True
 
@@ -694,6 +724,8 @@ class Conditions(Nouns):
             raise self.lost()  # "scheduled for May": for then, or by then
         hint = self.value_noun(slots[0])
         taken = [self.entity(one, self.scope, hint, negated, preposition) for one in slots]
+        if any(one.field is None for one in hint) and self.far(taken[0]):
+            return None  # "with overdue payments over 600": the payments are over 600
         if len(slots) > 1 and not negated:
             host = taken[0]
             if any(one is not host for one in taken):
@@ -703,6 +735,12 @@ class Conditions(Nouns):
                 raise self.lost()
             self.either(host, len(slots))
         return True
+
+    @staticmethod
+    def far(host: Things) -> bool:
+        """Whether the last condition is of rows of which there are several for each of these."""
+        place = getattr(host.where[-1], "place", None)
+        return isinstance(place, Place) and any(not step.up for step in place.path)
 
     def text_before_noun(self) -> bool | None:
         """ "in the "Physics" department"."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rowcall.planners.grammar.measures import Measures, is_measure
 from rowcall.planners.grammar.reading import (
     Bucket,
@@ -103,6 +105,8 @@ class Groups(Measures):
         word = self.take("id", "ids", "name", "names", "code")
         own_rows = [one for one in found if one.field is None and one.table == things.table and one.weight >= 0.9]
         if own_rows and all(isinstance(one, Measure) and one.function != "count" for one in self.shown):
+            if any(isinstance(one, Measure) and one.function in {"avg", "median"} for one in self.shown):
+                raise self.lost(word)  # "the average duration per view" is one number, not one for each
             self.group_by_things(things, things, (), word)
             return True
         tables = [one for one in found if one.field is None and one.table != things.table]
@@ -142,12 +146,12 @@ class Groups(Measures):
 
     def measure_again(self, of: Things) -> None:
         """Revenue of orders cannot be told apart by product: take it from where it can."""
-        old = self.measured()
+        old, name = self.measured(), getattr(self.shown[0], "name", "")
         if self.moneyed is None or old.where or len(self.shown) != 1:
             raise self.lost()
         self.put("base", None)
         self.swap(self.scope, [])
-        self.swap(self.shown, [self.money(self.moneyed[0], of, self.moneyed[1])])
+        self.swap(self.shown, [replace(self.money(self.moneyed[0], of, self.moneyed[1]), name=name)])
 
     def group_by(self, unit: str) -> None:
         things = self.measured()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from rowcall.planners.grammar.conditions import Conditions
@@ -81,9 +82,10 @@ class Measures(Conditions):
                 return self.counting(base) if function == "sum" else self.counted_column(base, function)
         known = ENGLISH["measures"].get(self.word())
         if known and (function in {None, "sum"}) and not self._named_exactly():
+            name = self.word()
             self.at += 1
             self.take("amount", "value")
-            found = self.money(known, base, "sum")
+            found = replace(self.money(known, base, "sum"), name=name)
             if base is None:
                 self.put("moneyed", (known, "sum"))
             return found
@@ -134,6 +136,8 @@ class Measures(Conditions):
         if known is not None and not things.where and (base is None or base.table == known.table):
             things = known
         place = self.resolve(numbers, things.table)
+        if function == "sum" and self.of_one(place.field):
+            raise self.lost(place.field.name)  # of each row's one piece, or of all its pieces
         again = self.table()
         if again is not None and again[1] == place.field.table and again[1] == things.table and not things.where:
             self.at += again[0]  # "cost of round-trip fares"
@@ -147,6 +151,13 @@ class Measures(Conditions):
         elif not any(one is things for one in self.scope):
             self.add(self.scope, things)
         return Measure(function, things, place)
+
+    def of_one(self, field: Field) -> bool:
+        """Whether this is what one piece costs or is worth, where rows tell how many pieces they are of."""
+        beside = {one.stems for one in self.schema.fields[field.table].values() if one.is_number}
+        counted = any((stem(one),) in beside for one in ENGLISH["quantity_columns"])
+        prices = {tuple(stem(word) for word in one.split()) for one in ENGLISH["price_columns"]}
+        return counted and (field.words[0] == "unit" or field.stems in prices)
 
     def of(self, meanings: Sequence[Mention], function: Function | None = None) -> Things:
         """The rows that a column is of: named after it ("of customers"), or the one table that has such a column."""

@@ -21,6 +21,12 @@ class Names(Cursor):
         self.verb = ""
         self._mentions: dict[int, list[tuple[int, list[Mention]]]] = {}
 
+    def skip_determiners(self) -> None:
+        """ "only active users" are the active ones; "users who only ..." says more than any reading here can."""
+        super().skip_determiners()
+        if self.scope and self.word(-1) in {"only", "just"}:
+            raise self.lost(self.word(-1))
+
     def mentions(self) -> list[tuple[int, list[Mention]]]:
         """What the words here may name, the longest phrase first, as (how many words, meanings)."""
         if self.at not in self._mentions:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rowcall.planners.grammar.cursor import END, Lost
 from rowcall.planners.grammar.names import Names
-from rowcall.planners.grammar.reading import Compare, Flag, Like, Place, Things, Value
+from rowcall.planners.grammar.reading import Compare, Either, Flag, Like, Place, Things, Value
 from rowcall.planners.grammar.schema import Ambiguous, Mention, Schema
 from rowcall.planners.grammar.words import ENGLISH, PHRASES, stem
 from rowcall.question import Question
@@ -37,6 +37,7 @@ class Nouns(Names):
         """ "active users", "pending orders", "Italian restaurants", "customer orders"."""
         self.skip_determiners()
         before: list[tuple[int, bool]] = []
+        joined: set[str] = set()
         negated = False
         while (table := self.table() if self.kind() == "" else None) is None:
             token = self.peek()
@@ -51,8 +52,8 @@ class Nouns(Names):
                 self.put("distinct", True)
             elif token.lower in {"not", "non"}:
                 negated = True
-            elif token.lower in {",", "and"} and before:
-                pass
+            elif token.lower in {",", "and", "or"} and before:
+                joined.add(token.lower)
             elif token.text[0].isalpha():
                 before.append((self.at, negated))
                 negated = False
@@ -72,8 +73,26 @@ class Nouns(Names):
         things = Things(key)
         for position, is_negated in before:
             self._adjective(things, position, is_negated)
+        if joined:
+            self._alternatives(things, "or" in joined)
         self._name_after(things)
         return things
+
+    def _alternatives(self, things: Things, needed: bool) -> None:
+        """ "void and refunded invoices" are of either kind, as nothing is both."""
+        first = things.where[0] if things.where else None
+        same = [
+            one
+            for one in things.where
+            if isinstance(one, Compare)
+            and isinstance(first, Compare)
+            and one.place == first.place
+            and one.operator == "="
+        ]
+        if len(same) == len(things.where) > 1:
+            self.swap(things.where, [Either(tuple(same))])
+        elif needed:
+            raise self.lost("or")
 
     def _column_of(self, key: str) -> bool:
         found = self.columns_here()

@@ -12,6 +12,7 @@ from dataclasses import replace
 from rowcall.planners.grammar.cursor import END, Lost
 from rowcall.planners.grammar.measures import AGGREGATES, is_measure
 from rowcall.planners.grammar.reading import (
+    Compare,
     Dimension,
     Either,
     Expression,
@@ -23,6 +24,7 @@ from rowcall.planners.grammar.reading import (
     Related,
     Things,
     Value,
+    Within,
 )
 from rowcall.planners.grammar.schema import Mention, Schema
 from rowcall.planners.grammar.shown import Shown
@@ -51,7 +53,23 @@ class Parser(Shown):
                 self.at += 1
             else:
                 self.addendum()
-        return self.reading()
+        reading = self.reading()
+        for things in (reading.things, *self.scope):
+            self.refuse_contradictions(things)
+        return reading
+
+    def refuse_contradictions(self, things: Things) -> None:
+        """No row has two values in one column, nor a date in two stretches of time: that was not what was meant."""
+        said: set[tuple[Place, type]] = set()
+        for one in things.where:
+            if isinstance(one, Related):
+                self.refuse_contradictions(one.things)
+            elif (isinstance(one, Compare) and one.operator == "=") or (
+                isinstance(one, Within) and one.relation == "in"
+            ):
+                if (one.place, type(one)) in said and all(step.up for step in one.place.path):
+                    raise Lost(f"{one.place.field.name} (two values at once)")
+                said.add((one.place, type(one)))
 
     def main(self) -> None:
         self.take("please", "can you", "could you")

@@ -119,7 +119,10 @@ Condition = Compare | Between | Within | Like | Known | Flag | Against | Related
 
 @dataclass(frozen=True)
 class Measure:
-    """A number made of many rows. `place` is reached from the rows of `things`; `times` multiplies it."""
+    """A number made of many rows. `place` is reached from the rows of `things`; `times` multiplies it.
+
+    `name` is what it was called where that is no column: "revenue".
+    """
 
     function: Function
     things: Things
@@ -127,6 +130,7 @@ class Measure:
     times: Field | None = None
     distinct: bool = False
     only: tuple[Condition, ...] = ()
+    name: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

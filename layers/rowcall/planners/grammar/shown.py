@@ -83,7 +83,8 @@ class Shown(Orders):
     def also_shown(self) -> bool | None:
         """ "and how many orders each has", "and their emails", "along with the price"."""
         self.take(",")
-        if not self.take("and", "along with", "together with", "as well as", "with", "including"):
+        joined = self.take("and", "along with", "together with", "as well as", "with", "including")
+        if not joined:
             return None
         base = self.base
         if base is None or any(is_measure(one) for one in self.shown):
@@ -101,9 +102,13 @@ class Shown(Orders):
         found = self.columns_here()
         if found is None:
             return None
-        word = self.word()
+        if self.participle(found[0]):
+            return None  # "and resolved": those that were
+        word, plain = self.word(), self.word(-1) == "with"
         self.at += found[0]
         places = self.named_columns(base, found[1], word if found[0] == 1 else "")
+        if joined == "with" and plain and not self.shown and any(one.field.column.nullable for one in places):
+            raise self.lost(word)  # to show them, or those that have one
         if not self.shown:
             for one in self.schema.names(base.table):
                 self.add(self.shown, Place(one))
