@@ -50,7 +50,7 @@ class Child:
             time.sleep(0.02)
 
     def last_words(self) -> list[str]:
-        return [line[:300] for line in self.log.read_text(errors="replace").splitlines()[-12:]]
+        return [line[:300] for line in self.log.read_text(errors="replace").splitlines()[-40:]]
 
 
 class Processes:

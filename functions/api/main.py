@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mangum import Mangum
 
-from api import cache, docs, feedback, health, problems, query, tables, usage
+from api import cache, dependencies, docs, feedback, health, problems, query, tables, usage
 from api.middleware import Cors, Envelope
 from api.openapi import Documented
 from rowcall import bootstrap, settings
@@ -29,6 +29,8 @@ app.add_middleware(Cors)
 
 if settings.snapshot_is_being_made():
     bootstrap.preload()
+elif settings.is_in_lambda():
+    dependencies.services()
 
 handler = Mangum(
     app,

@@ -300,3 +300,8 @@ def _sentence(item: ErrorDetails) -> str:
 def snapshot_is_being_made(environ: Mapping[str, str] = ENVIRONMENT) -> bool:
     """Whether Lambda runs this initialisation once, for SnapStart: whatever is loaded now costs no start later."""
     return environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
+
+
+def is_in_lambda(environ: Mapping[str, str] = ENVIRONMENT) -> bool:
+    """Whether this is a Lambda environment, which is to fail at its start and not with its first request."""
+    return "AWS_LAMBDA_FUNCTION_NAME" in environ
