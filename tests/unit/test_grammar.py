@@ -338,6 +338,8 @@ def test_a_question_of_nothing_but_ambiguous_words_ends() -> None:
         ("customers with pending orders over 500", "o.status = :s0 AND o.total_amount > CAST(:s1 AS DECIMAL)"),
         ("total amount of pending and shipped orders", "WHERE (o.status = :s0 OR o.status = :s1)"),
         ("pending orders", "ORDER BY o.id ASC"),
+        ("distinct countries of customers", "SELECT DISTINCT c.country FROM customers AS c ORDER BY c.country ASC"),
+        ("phone of each customer", "SELECT c.name, c.phone FROM customers AS c"),
         ("total revenue per category", "AS revenue"),
         ("total amount of orders", "AS total_amount"),
         ("customers with only 2 orders", "WHERE c.id = o.customer_id) = CAST(:s0 AS BIGINT)"),
@@ -358,6 +360,7 @@ def test_every_word_counts(text: str, wanted: str) -> None:
         "orders with at least one pending item",
         "pending or Spain orders",
         "orders with status pending and status shipped",
+        "top 3 products by quantity",
     ],
 )
 def test_is_silent_where_a_word_would_be_lost(text: str) -> None:

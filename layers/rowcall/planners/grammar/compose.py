@@ -326,7 +326,9 @@ class Composer:
         shown = reading.shown or [Place(field) for field in self.schema.fields[reading.things.table].values()]
         columns = [self.expression(rows, one) for one in shown]
         order = self.order_of(reading, rows)  # before the joins are written: it may need more of them
-        if not reading.distinct:
+        if reading.distinct and not order:
+            order = [_direction(one, descending=False) for one in columns]
+        elif not reading.distinct:
             # what a limit cuts off must not depend on how Postgres happens to read the table
             known = {one.this for one in order}
             keys = [_column(rows.root, name) for name in self.schema.key(reading.things.table)]

@@ -496,6 +496,8 @@ class Conditions(Nouns):
         place = self.resolve(found[1], host.table)
         if place.path or not place.field.column.nullable or self.table():
             return None
+        if place.field.is_number and not article:
+            raise self.lost()  # "without refills": none are known, or there were zero
         self.add(host.where, Known(place, not negated))
         return True
 

@@ -38,6 +38,10 @@ class Groups(Measures):
         if not word:
             self.at, acted = at, False
             word = self.take(*EACH)
+        if acted and self.narrowed():
+            raise self.lost(self.verb)
+        if acted and self.narrowed():
+            raise self.lost(self.verb)
         if acted and word in {"by", "by the"}:
             return None  # "earned by students" tells who, not by what to group
         if not word or not any(is_measure(one) for one in self.shown):

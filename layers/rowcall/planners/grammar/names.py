@@ -156,9 +156,23 @@ class Names(Cursor):
         if not ranked:
             raise self.lost()
         ranked.sort(key=lambda pair: -pair[0])
+        closest = next(one.weight for one in meanings if one.field == ranked[0][1].field)
+        if any(
+            one.weight - closest > 0.25 and one.field and accept(one.field) and self.near(base, one.table)
+            for one in meanings
+        ):
+            raise Lost(f"{self.word(-1)} (there is a better column of that name, but not one of each)")
         if len(ranked) > 1 and ranked[0][0] - ranked[1][0] < 0.02:
             raise Lost(f"{self.word(-1)} (it may be {ranked[0][1].field.qualified} or {ranked[1][1].field.qualified})")
         return ranked[0][1]
+
+    def near(self, base: str, table: str) -> bool:
+        """Whether rows of a table directly belong to rows of `base`."""
+        try:
+            path = self.path(base, table)
+        except Ambiguous:
+            return False
+        return path is not None and len(path) == 1
 
     def named_columns(self, things: Things, meanings: Sequence[Mention], word: str) -> list[Place]:
         """The columns of what was asked: "name" is what its rows are called by, "id" their key."""

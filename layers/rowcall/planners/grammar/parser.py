@@ -340,18 +340,23 @@ class Parser(Shown):
         """ "names and emails of customers", "the title of the publication that ...", "customer names"."""
         if self.take("distinct", "unique", "different"):
             self.put("distinct", True)
+        start = self.at
         wanted, owner = self.column_list(None)
         if not wanted:
             return None
         self.superlative()
+        first, each = self.word(start - self.at), False
         if self.take("of", "for", "from", "belonging to", "where", "in"):
             if self.word() in {"each", "every"}:
                 self.at += 1
+                each = True
             self.skip_determiners()
             self.superlative()
             things = self.things()
             if owner is not None and things.table != owner:
                 return None
+            if first in AGGREGATES and self.plural(self.noun):
+                raise self.lost(first)  # "total of bills": theirs all together, or that of each
             self.put("singular", not self.plural(self.noun))
         elif owner is not None:
             things = Things(owner)
@@ -359,9 +364,10 @@ class Parser(Shown):
         else:
             return None
         self.set_base(things)
-        for meanings, word in wanted:
-            for place in self.named_columns(things, meanings, word):
-                self.add(self.shown, place)
+        places = [place for meanings, word in wanted for place in self.named_columns(things, meanings, word)]
+        names = [Place(one) for one in self.schema.names(things.table)]
+        for place in [*(one for one in names if each and one not in places), *places]:
+            self.add(self.shown, place)
         return True
 
     def rows(self) -> bool | None:
