@@ -15,7 +15,7 @@ export SAM_CLI_TELEMETRY := 0
 
 .PHONY: help
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-8s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-9s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 SAM_VENV := .venv-sam
 SAM := $(SAM_VENV)/bin/sam
@@ -115,9 +115,9 @@ bench: $(VENV)/local $(SAM) ## measure: cold starts, what is deployed
 	@$(BIN)/python -m benchmarks.run
 
 .PHONY: deploy
-deploy: $(SAM) ## build, and put it on AWS: STAGE=dev, staging or prod
+deploy: $(SAM) ## build, and put it on AWS: STAGE=dev (or staging, prod), GUIDED=1 the first time
 	@$(MAKE) build ARCH=arm64 PYTHON_VERSION=3.13
-	@$(SAM) deploy --config-env $(STAGE)
+	@$(SAM) deploy --config-env $(STAGE) $(if $(GUIDED),--guided)
 
 .PHONY: docs
 docs: $(VENV)/dev ## write configuration.md, errors.md and openapi.json in docs/ from the code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Callable
 from typing import Any
 
@@ -97,6 +98,14 @@ def test_the_functions_start_with_what_the_template_gives_and_the_secret_that_it
         settings = load(environ, {environ["SECRET_ARN"]: secret}.__getitem__)
         assert settings.stage == rendered["Parameters"]["Stage"]["Default"] != "local"
         assert settings.auth, "nobody may come in without signing in"
+
+
+def test_every_stage_has_its_deployment(rendered: Any) -> None:
+    sections = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    for stage in rendered["Parameters"]["Stage"]["AllowedValues"]:
+        deployment = sections[stage]["deploy"]["parameters"]
+        assert deployment["stack_name"] == f"rowcall-{stage}"
+        assert f"Stage={stage}" in deployment["parameter_overrides"].split()
 
 
 def test_every_parameter_is_described(rendered: Any) -> None:
