@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -71,7 +72,7 @@ class Scope:
 
     @property
     def key(self) -> str:
-        return _digest("\0".join((self.tenant, self.role, self.fingerprint, self.versions)))
+        return _scope_key(self)
 
     @property
     def prefix(self) -> str:
@@ -554,6 +555,11 @@ def exact_key(question: Question) -> str:
 
 def _counters(scope: Scope, others: Sequence[str] | None) -> list[str]:
     return [] if others is None else [scope.counter(_today()), *others]
+
+
+@lru_cache(maxsize=1024)
+def _scope_key(scope: Scope) -> str:
+    return _digest("\0".join((scope.tenant, scope.role, scope.fingerprint, scope.versions)))
 
 
 def _policies(limits: Sequence[Limit]) -> list[dict[str, object]]:
