@@ -361,6 +361,10 @@ def test_every_word_counts(text: str, wanted: str) -> None:
         "pending or Spain orders",
         "orders with status pending and status shipped",
         "top 3 products by quantity",
+        "highest price product",
+        "products with the highest price",
+        "orders with customers",
+        "orders with their customers",
     ],
 )
 def test_is_silent_where_a_word_would_be_lost(text: str) -> None:

@@ -190,6 +190,8 @@ class Conditions(Nouns):
                 continue
             years = [one for one in self.schema.fields[things.table].values() if one.is_year]
             main = self.schema.main_date(things.table)
+            if recency == 0 and main is None and any(one.is_date for one in self.schema.fields[things.table].values()):
+                raise self.lost()  # "clients with shipments in 2026": no matter when they became clients
             # what refers to the others is what happened: "orders of customers in 2024"
             others = {one.table for one in self.scope} - {things.table}
             happens = 0.4 * sum(bool(self.up(things.table, other)) for other in others)
@@ -534,13 +536,15 @@ class Conditions(Nouns):
         if self.at == at and self.word(-1) not in HAVE and self.stem(-1) not in VERBS:
             return None  # nothing says that the two are related
         both = bool(self.take("both"))
-        if self.word() in {"each", "every", "per"}:
-            return None
+        if self.word() in {"each", "every", "per"} or (preposition == "with" and self.word() in {"their", "its"}):
+            return None  # "students with their departments": to be shown both
         self.skip_determiners()
         start = len(self.scope)
         things = self.things()
         if preposition == "by" and not things.where and not self.plural(self.noun):
             raise self.lost()  # "shipments by carrier": in groups, or in that order
+        if preposition == "with" and not things.where and self.ended() and self.up(self.scope[0].table, things.table):
+            raise self.lost()  # "shipments with carriers": all have one, so that it is to be shown
         if not both:
             return self.relate(things)
         self.relate(things)

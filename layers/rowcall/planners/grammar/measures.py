@@ -113,9 +113,8 @@ class Measures(Conditions):
             self.at = at
         if found is None or (table is not None and table[0] >= found[0] and found[1][0].weight < table[2]):
             return None
-        paid = self.participle(found[0])
         self.at += found[0]
-        if paid and function in {"min", "max"} and self.table():
+        if function in {"min", "max"} and self.table():
             raise self.lost()  # "the highest paid doctor" is a doctor
         return self.aggregated(found[1], base, function, None)
 

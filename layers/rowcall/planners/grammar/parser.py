@@ -398,7 +398,8 @@ class Parser(Shown):
         ):
             return self.grouped(base, places, measures)
         if not measures and not ordered and not self.having:
-            if self.ranked and self.limit is None and not self.shown and not self.listed and not self.explicit:
+            listed = self.listed and bool(self.pending)  # "recent orders" are all of them, the latest first
+            if self.ranked and self.limit is None and not self.shown and not self.explicit and not listed:
                 raise Lost("how many of them")
             self.choose_columns(base)
             self.order_by_name(base)
