@@ -266,9 +266,11 @@ class Conditions(Nouns):
         counted = self.attempt(self.counted)
         if counted or self.attempt(self.bare_comparison):
             return True
-        found = self.columns_here(participle=True)
+        found, table = self.columns_here(participle=True), self.table()
         if found is None or not self.scope:
             return None
+        if table and table[0] >= found[0] and table[2] > found[1][0].weight and self.plural(self.at + table[0] - 1):
+            return None  # "titles with ratings below 2": of the ratings, not of a column called almost so
         self.at += found[0]
         for host in reversed(self.scope):
 

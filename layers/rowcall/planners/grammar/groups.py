@@ -116,7 +116,8 @@ class Groups(Measures):
         tables = [one for one in found if one.field is None and one.table != things.table]
         fields = [one for one in found if one.field is not None]
         own = max((one.weight for one in fields if one.table == things.table), default=0.0)
-        if tables and own < 1 and tables[0].weight > own - 0.1:
+        other = max((one.weight for one in fields if self.up(things.table, one.table)), default=0.0)
+        if tables and own < 1 and tables[0].weight > max(own, other - 0.1) - 0.1:
             path = self.route(things.table, tables[0].table)
             if path is not None:
                 self.group_by_things(things, Things(tables[0].table), path, word)

@@ -340,7 +340,7 @@ class Parser(Shown):
         """ "names and emails of customers", "the title of the publication that ...", "customer names"."""
         if self.take("distinct", "unique", "different"):
             self.put("distinct", True)
-        start = self.at
+        start, table = self.at, self.table()
         wanted, owner = self.column_list(None)
         if not wanted:
             return None
@@ -355,6 +355,9 @@ class Parser(Shown):
             things = self.things()
             if owner is not None and things.table != owner:
                 return None
+            own = max((one.weight for one in wanted[0][0] if one.table == things.table), default=0.0)
+            if table is not None and table[1] != things.table and table[2] > own:
+                return None  # "titles in the Drama genre" are titles
             if first in AGGREGATES and self.plural(self.noun):
                 raise self.lost(first)  # "total of bills": theirs all together, or that of each
             self.put("singular", not self.plural(self.noun))
