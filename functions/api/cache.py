@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field
@@ -13,10 +13,12 @@ from api.dependencies import DeadlineDep, OperatorDep, ServicesDep, call
 from rowcall.answer import scope
 from rowcall.auth import Principal
 from rowcall.bootstrap import Services
-from rowcall.cache.inventory import Kept
 from rowcall.cache.plans import Scope
 from rowcall.deadline import Deadline
 from rowcall.errors import Problem
+
+if TYPE_CHECKING:
+    from rowcall.cache.inventory import Kept
 
 router = APIRouter(prefix="/api/cache", tags=["cache"])
 

@@ -211,3 +211,15 @@ def test_the_same_key_judges_once(
         assert say(gateway, "wrong", "count pending orders", "k1").json == {"effect": "plan_dropped"}
         assert layer(gateway, "count pending orders") == 1, "told again, not done again"
         problem(say(gateway, "right", "count pending orders", "k1"), 422, "idempotency_mismatch")
+
+
+def test_a_renewed_plan_keeps_the_aliases_that_are_still_there(gateway: Gateway, bridge: Bridge) -> None:
+    layer(gateway, "count pending orders")
+    for query in ("how many orders are pending", "number of pending orders"):
+        assert layer(gateway, query) == 2
+    (plan,) = bridge.command("KEYS", "rowcall:{*:plan:*")
+    aliases = [name for name in bridge.command("HKEYS", plan) if name.startswith(b"alias:")]
+    assert len(aliases) == 2
+    bridge.command("DEL", plan.partition(b"plan:")[0] + b"pointer:" + aliases[0].partition(b":")[2])
+    layer(gateway, "count pending orders", fresh=True)
+    assert [name for name in bridge.command("HKEYS", plan) if name.startswith(b"alias:")] == aliases[1:]

@@ -13,7 +13,8 @@ if asked.margin < tonumber(kept[2] or 0) then
 end
 local ttl = redis.call('TTL', plan)
 redis.call('SET', prefix .. 'pointer:' .. asked.template, asked.pointer, 'EX', ttl > 0 and ttl or asked.ttl)
-if asked.template ~= asked.id then
+-- So that feedback knows how near it was; of more aliases than anybody looks at, it takes the worst for granted.
+if asked.template ~= asked.id and redis.call('HLEN', plan) < 1000 then
   redis.call('HSET', plan, 'alias:' .. asked.template, string.format('%.9f', asked.margin))
 end
 redis.call('HINCRBY', plan, 'uses', math.min(#asked.counters, 1))

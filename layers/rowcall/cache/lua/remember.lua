@@ -17,7 +17,9 @@ else
   local pinned = false
   for i = 1, #before, 2 do
     local field = before[i]
-    if field == 'pinned' or field == 'stricter' or field == 'uses' or string.sub(field, 1, 6) == 'alias:' then
+    local alias = string.match(field, '^alias:(.+)')
+    local shares = alias and redis.call('EXISTS', prefix .. 'pointer:' .. alias) == 1
+    if field == 'pinned' or field == 'stricter' or field == 'uses' or shares then
       redis.call('HSET', plan, field, before[i + 1])
       pinned = pinned or field == 'pinned'
     end
