@@ -125,6 +125,8 @@ class Names(Cursor):
         path = self.path(source, target)
         if path and len(path) > 4:
             return None
+        if path and len(path) == 1 and not self.verb and self.schema.linked(source, target):
+            raise Lost(f"{self.word(-1)} (related to {self.schema.table_words(source)} in more than one way)")
         if path and len(path) > 1 and not via & {step.target for step in path} and self.schema.rivalled(path):
             raise Lost(f"{self.word(-1)} (related to {self.schema.table_words(source)} in more than one way)")
         return path

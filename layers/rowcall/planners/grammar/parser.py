@@ -481,4 +481,8 @@ class Parser(Shown):
         self.shown = list(measures)
         self.order_groups()
         self.refuse_counted_twice()
+        if self.limit is not None and any(
+            not one.descending and isinstance(one.by, Measure) and one.by.function == "count" for one in self.order
+        ):
+            raise Lost("the fewest")  # those that have none at all are in no group
         return Reading(of[0].things, self.shown, self.dimensions, [], self.order, self.limit)

@@ -453,6 +453,15 @@ class Schema:
         others = self._shortest(path[0].source, path[-1].target, between)
         return any(sum(self._price(step) for step in other) <= cost + 1.05 for other in others)
 
+    def linked(self, source: str, target: str) -> bool:
+        """Whether a table whose key is a pair of these two relates them as well, whatever else it tells."""
+        for key, steps in self.steps.items():
+            ups = [step for step in steps if step.up and step.target in {source, target}]
+            columns = {own for step in ups for own, _ in step.on}
+            if {step.target for step in ups} == {source, target} and columns == set(self.key(key)):
+                return True
+        return False
+
     def path(self, source: str, target: str) -> Path | None:
         """The one best way to join; `None` if there is none; raises `Ambiguous` when two are equally short."""
         if source == target:
