@@ -391,7 +391,7 @@ def test_requests_to_redis_that_a_model_costs(start: Start, anthropic: LlmStub) 
     ask(services, "count customers")  # from here on the catalog is known, and Redis knows the scripts
     before = services.store.calls.count
     assert ask(services, RIDDLE).plan.planner == "anthropic"
-    assert services.store.calls.count - before == 4, "recall, admit, settle, remember"
+    assert services.store.calls.count - before == 5, "recall, examples, admit, settle, remember"
 
 
 def test_the_grammar_costs_no_request_to_redis(start: Start) -> None:
