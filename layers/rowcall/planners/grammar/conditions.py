@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from rowcall.planners.grammar.cursor import Lost
+from rowcall.planners.grammar.cursor import DETERMINERS, Lost
 from rowcall.planners.grammar.nouns import NAMED, Nouns
 from rowcall.planners.grammar.reading import (
     Against,
@@ -131,7 +131,9 @@ class Conditions(Nouns):
     def moment(self) -> bool | None:
         """ "in 2023", "since 2024-01-01", "between ... and ...", "shipped last week"."""
         verb = stem(self.verb) if self.verb and self.date_named(stem(self.verb)) else ""
-        token = self.peek()
+        token, before = self.peek(), self.peek(-1)
+        if before and before.slot is not None and before.lower.endswith("ed") and self.at_moment():
+            raise self.lost(before.text)  # "approved in March": approved then, and no date says when
         if token is not None and self.date_named(stem(token.text)):
             # "shipped last week" is a date, though "shipped" is a status elsewhere
             verb = stem(token.text)
@@ -531,10 +533,12 @@ class Conditions(Nouns):
     def related(self) -> bool | None:
         """ "of customers from Spain", "by users who ...", "in journals", "that have orders"."""
         at = self.at
-        self.take(*WHO)
-        self.take("have been", "has been", "have", "has", "had", "were", "was", "are", "is", "been")
-        self.take_verb()
+        who = self.take(*WHO)
+        helped = self.take("have been", "has been", "have", "has", "had", "were", "was", "are", "is", "been")
+        helped = helped or str(self.take_verb() or "")
         preposition = self.take(*PREPOSITIONS)
+        if who and not helped and not preposition and self.kind() == "entity":
+            raise self.lost()  # "who approved requests": it is they who did it
         if self.at == at and self.word(-1) not in HAVE and self.stem(-1) not in VERBS:
             return None  # nothing says that the two are related
         both = bool(self.take("both"))
@@ -542,7 +546,10 @@ class Conditions(Nouns):
             return None  # "students with their departments": to be shown both
         self.skip_determiners()
         start = len(self.scope)
+        bare = self.word(-1) not in DETERMINERS
         things = self.things()
+        if bare and preposition == "on" and not things.where and not self.plural(self.noun):
+            raise self.lost()  # "employees on leave"
         if preposition == "by" and not things.where and not self.plural(self.noun):
             raise self.lost()  # "shipments by carrier": in groups, or in that order
         if preposition == "with" and not things.where and self.ended() and self.up(self.scope[0].table, things.table):

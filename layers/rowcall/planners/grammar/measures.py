@@ -170,7 +170,10 @@ class Measures(Conditions):
             self.take("all of", "all")
             if self.word() in {"each", "every", "per"}:
                 return None
+            by = self.word(-1) == "by"
             things = self.things()
+            if by and not things.where and not self.plural(self.noun):
+                return None
             fits = any(self.up(things.table, one.table) is not None for one in meanings)
             return things if fits else None
 

@@ -70,6 +70,14 @@ class Names(Cursor):
             if self.participle(length):  # "courses offered" are no offerings
                 last = self.word(length - 1)
                 tables = [one for one in tables if self.schema.table_words(one.table).endswith(last)]
+            agent = self.word(length - 1).removesuffix("s")
+            if agent.endswith(("er", "or")):  # a reviewer is no review
+                tables = [
+                    one
+                    for one in tables
+                    if self.schema.table_words(one.table).endswith((agent, f"{agent}s"))
+                    or stem(agent) not in self.schema.table_stems(one.table)
+                ]
             if not tables:
                 continue
             best = [one for one in tables if one.weight == tables[0].weight]
