@@ -533,7 +533,7 @@ class Conditions(Nouns):
     def related(self) -> bool | None:
         """ "of customers from Spain", "by users who ...", "in journals", "that have orders"."""
         at = self.at
-        who = self.take(*WHO)
+        who = self.take(*WHO) or self.word(-1) in WHO
         helped = self.take("have been", "has been", "have", "has", "had", "were", "was", "are", "is", "been")
         helped = helped or str(self.take_verb() or "")
         preposition = self.take(*PREPOSITIONS)
@@ -705,10 +705,10 @@ class Conditions(Nouns):
     def value_alone(self) -> bool | None:
         """ "in Rome", "from Spain or France", "are pending": a value without its column."""
         self.take("and")
-        self.take(*WHO)
-        self.take(*BE)
+        who = self.take(*WHO) or self.word(-1) in WHO
+        helped = self.take(*BE)
         negated = bool(self.take("not"))
-        self.take_verb()
+        acting = not self.take_verb() and bool(who) and not helped
         preposition = self.take(*PREPOSITIONS, "outside", "outside of", "either")
         if preposition == "of" and self.take("either"):
             pass
@@ -741,6 +741,8 @@ class Conditions(Nouns):
         taken = [self.entity(one, self.scope, hint, negated, preposition) for one in slots]
         if any(one.field is None for one in hint) and self.far(taken[0]):
             return None  # "with overdue payments over 600": the payments are over 600
+        if acting and not preposition and self.far(taken[0]) and not self.ended():
+            raise self.lost()  # "that delivered more than 10 shipments": so many delivered ones
         if len(slots) > 1 and not negated:
             host = taken[0]
             if any(one is not host for one in taken):
