@@ -65,7 +65,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Rows, and how they were found. `layer` is 1 (exact template), 2 (semantic, by `match`) or 3 (planned now)."""
+    """Rows, and how they were found: `layer` is 1 (exact template), 2 (semantic, by `match`) or 3 (planned now).
+
+    `cost_usd` is what this answer cost in models and embeddings.
+    """
 
     query: str
     rows: list[list[object]]
@@ -77,6 +80,7 @@ class Answer:
     match: Match | None
     near_miss: NearMiss | None
     degraded: bool
+    cost_usd: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +176,7 @@ class _Way:
     asked: Question
     scope: Scope
     params: Sequence[object]
+    embedding_usd: float = 0.0
 
     def __init__(
         self,
@@ -226,7 +231,11 @@ class _Way:
         if recalled.known or fresh:
             return recalled
         with self.trace.step("semantic"):
-            return plans.resemble(self.scope, self.asked, self.catalog, recalled, self.deadline, counters=self.counters)
+            recalled = plans.resemble(
+                self.scope, self.asked, self.catalog, recalled, self.deadline, counters=self.counters
+            )
+            self.embedding_usd = self.services.charge_embeddings(self.principal, self.deadline)
+            return recalled
 
     def forget(self, known: Known) -> None:
         """The database has changed under a remembered plan: drop it, and read the question by the new catalog."""
@@ -292,6 +301,7 @@ class _Way:
             match=recalled.match,
             near_miss=recalled.near_miss,
             degraded=recalled.degraded,
+            cost_usd=self.embedding_usd + (plan.cost_usd if recalled.layer == 3 else 0.0),
         )
 
     def explain(self, plan: Plan, recalled: Recalled) -> Explanation:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import cache, cached_property, partial
 from hashlib import sha256
 from importlib import import_module
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
@@ -29,6 +30,7 @@ from rowcall.settings import Settings
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
+    from rowcall.auth import Principal
     from rowcall.budget import Ledger
     from rowcall.cache.examples import Examples
     from rowcall.cache.inventory import Inventory
@@ -171,8 +173,8 @@ class Services:
 
     def close(self) -> None:
         """Close what was opened."""
-        for name in ("planning", "database", "store"):
-            if name in self.__dict__:
+        for name in ("planning", "semantic", "database", "store"):
+            if self.__dict__.get(name):
                 self.__dict__[name].close()
 
     def _read_catalog(self, deadline: Deadline) -> Catalog:
@@ -205,6 +207,21 @@ class Services:
         from rowcall.cache.index import MemoryIndex
 
         return Semantic(embedder, MemoryIndex(settings.l2_entries))
+
+    def charge_embeddings(self, principal: Principal, deadline: Deadline) -> float:
+        """What layer 2 embedded in this thread since it was last charged, in dollars; told to the ledger."""
+        semantic = self.__dict__.get("semantic")
+        if semantic is None or not semantic.tokens.count:
+            return 0.0
+        from rowcall.budget import Admitted, Call
+        from rowcall.pricing import Tokens, dollars, price
+
+        model, tokens = semantic.embedder.model, Tokens(input=semantic.tokens.count)
+        semantic.tokens.count = 0
+        nano = price(model, self.settings.llm_prices).cost(tokens)
+        call = Call(f"{self.settings.embedder} embeddings", model, True, tokens, nano)
+        self.ledger.settle(principal, Admitted(0, token_hex(8)), call, deadline)
+        return dollars(nano)
 
     def _embedder(self) -> Embedder:
         settings = self.settings
@@ -263,6 +280,10 @@ def _database_url(settings: Settings) -> str:
 def start(environ: Mapping[str, str] = settings_module.ENVIRONMENT) -> Services:
     """The services of this environment; raises `InvalidSettings`. Opens nothing but the secret of SECRET_ARN."""
     settings = settings_module.load(environ, _secret)
+    if settings.embedder == "openai":
+        from rowcall.planners import chain
+
+        chain.price_of(settings.embedding_model, settings)
     if settings.asks_models:
         from rowcall.planners import chain
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from local.bridge import Bridge
 from local.llm_stub import LlmStub, Recorded, Reply, Says, Status, Usage
-from rowcall.auth import Principal
+from rowcall.auth import LOCAL, Principal
 from rowcall.bootstrap import Services
+from rowcall.deadline import Deadline
 from rowcall.errors import Problem
+from rowcall.settings import InvalidSettings
 from tests.wire.conftest import RIDDLE, Start, ask, proposal, refusal
 
 COUNT = proposal("SELECT count(*) FROM customers")
@@ -107,3 +111,22 @@ def test_without_redis_a_budget_closes_the_models_and_the_grammar_answers(start:
     allowed = start(anthropic=anthropic, TENANT_BUDGET_USD="1", BUDGET_WITHOUT_REDIS="allow", **down)
     unlimited = start(anthropic=anthropic, **down)
     assert [ask(services).plan.planner for services in (allowed, unlimited)] == ["anthropic", "anthropic"]
+
+
+def test_embeddings_are_charged_once_and_a_remembered_answer_costs_nothing(start: Start, openai: LlmStub) -> None:
+    services = start(openai=openai, EMBEDDER="openai", PLANNERS="grammar")
+    first = ask(services, "count customers")
+    assert first.plan.planner == "grammar"
+    assert first.cost_usd > 0
+    assert ask(services, "count customers").cost_usd == 0
+    assert openai.calls == 1
+    spent = {payer: amount for payer, (amount, _) in services.ledger.spent(LOCAL, Deadline.after(5)).items()}
+    assert spent["user"] == spent["tenant"] == round(first.cost_usd * 1e9)
+
+
+def test_an_embedding_model_without_a_price_stops_the_start(start: Start, openai: LlmStub) -> None:
+    settings = {"EMBEDDER": "openai", "PLANNERS": "grammar", "EMBEDDING_MODEL": "unheard-of"}
+    with pytest.raises(InvalidSettings, match="unheard-of has no price"):
+        start(openai=openai, **settings)
+    priced = json.dumps({"unheard-of": {"input": 0, "output": 0}})
+    assert ask(start(openai=openai, LLM_PRICES=priced, **settings), "count customers").cost_usd == 0

@@ -57,6 +57,8 @@ class Index(Protocol):
     def remove(self, space: str, entry_id: str, deadline: Deadline, /) -> None:
         """Forget an entry; one that is not there is no error."""
 
+    def close(self) -> None: ...
+
     def search(self, space: str, signature: str, vector: Vector, k: int, deadline: Deadline, /) -> list[Found]:
         """The at most `k` nearest entries of that signature, nearest first; of equals the smaller id."""
         ...
@@ -115,6 +117,9 @@ class MemoryIndex:
 
     def __len__(self) -> int:
         return len(self._added)
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
     def add(self, space: str, entry: Entry, _: Deadline | None = None, /) -> None:
         with self._lock:

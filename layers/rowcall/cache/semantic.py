@@ -16,6 +16,7 @@ from rowcall import telemetry
 from rowcall.cache import sameness
 from rowcall.cache.index import Entry, Found, Index, IndexUnavailable
 from rowcall.cache.plans import Match, NearMiss
+from rowcall.calls import Calls
 from rowcall.catalog import Catalog
 from rowcall.deadline import Deadline
 from rowcall.embedders import Embedder, EmbedderUnavailable
@@ -30,7 +31,7 @@ CANDIDATES = 8
 
 
 class Semantic:
-    """The templates that this environment knows of, by scope.
+    """The templates that this environment knows of, by scope. `tokens.count` is what this thread was charged for.
 
     `shared` says that the index is one for all environments, so that it is not filled from the log.
     """
@@ -41,6 +42,7 @@ class Semantic:
         self._index = index
         self._cursors: dict[str, int] = {}
         self._lock = threading.Lock()
+        self.tokens = Calls()
         self._vectors: OrderedDict[str, Vector] = OrderedDict()
 
     def describe(self, question: Question) -> str:
@@ -73,10 +75,12 @@ class Semantic:
             if template in self._vectors:
                 return self._vectors[template]
         try:
-            vector = self.embedder.embed([template], deadline).vectors[0]
+            embedded = self.embedder.embed([template], deadline)
         except EmbedderUnavailable as error:
             telemetry.logger().warning("embedder unavailable", embedder=self.embedder.id, reason=str(error))
             return None
+        self.tokens.count += embedded.tokens
+        vector = embedded.vectors[0]
         with self._lock:
             self._vectors[template] = vector
             if len(self._vectors) > REMEMBERED_VECTORS:
@@ -108,6 +112,10 @@ class Semantic:
         if margin < 0:
             return NearMiss(candidate.template, similarity, "similarity", "the templates are not near enough")
         return Match(candidate.id, candidate.template, similarity, margin)
+
+    def close(self) -> None:
+        self.embedder.close()
+        self._index.close()
 
     @contextmanager
     def _tolerating(self) -> Iterator[None]:

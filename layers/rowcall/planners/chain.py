@@ -73,7 +73,7 @@ def choose(settings: Settings) -> tuple[list[Chosen], list[str]]:
         raise InvalidSettings("PLANNERS: none of them has credentials")
     for planner in chosen:
         if planner.model:
-            _price(planner.model, settings)
+            price_of(planner.model, settings)
     return chosen, [name for name in order if not credentials[name]]
 
 
@@ -89,7 +89,7 @@ def _build(planner: Chosen, settings: Settings, secret: Secret) -> Planner:
     from rowcall.planners.model import Limits
     from rowcall.planners.retrying import Retrying
 
-    cost = _price(planner.model, settings)
+    cost = price_of(planner.model, settings)
     limits = Limits(
         Retrying(settings.llm_retries, settings.llm_timeout), settings.catalog_tokens, settings.llm_max_tokens
     )
@@ -122,7 +122,8 @@ def _build(planner: Chosen, settings: Settings, secret: Secret) -> Planner:
             )
 
 
-def _price(model: str, settings: Settings) -> Price:
+def price_of(model: str, settings: Settings) -> Price:
+    """The price of a model that may be asked; raises `InvalidSettings` for one without."""
     try:
         return price(model, settings.llm_prices)
     except NoPrice as error:
