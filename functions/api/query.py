@@ -203,7 +203,7 @@ def _document(answered: Answer, seconds: float, request_id: str, near_miss: bool
             "planner": plan.planner,
             "model": plan.model or None,
             "attempts": plan.attempts if planned else 0,
-            "cost_usd": plan.cost_usd if planned else 0.0,
+            "cost_usd": answered.cost_usd,
             "tokens": {
                 "input": plan.input_tokens if planned else 0,
                 "output": plan.output_tokens if planned else 0,

@@ -343,7 +343,7 @@ ORDERED, UNORDERED = "SELECT a FROM t ORDER BY a LIMIT $1", "SELECT a FROM t LIM
 
 def answered(rows: list[list[object]], sql: str, number: int = 1, truncated: bool = False) -> Answer:
     plan = Plan(sql, (Parameter(None, "row_cap", "bigint"),), ("t",), "", False)
-    return Answer("q", rows, [ResultColumn("a", "text")], truncated, plan, [number], 1, None, None, False)
+    return Answer("q", rows, [ResultColumn("a", "text")], truncated, plan, [number], 1, None, None, False, 0.0)
 
 
 @pytest.mark.parametrize(
