@@ -191,6 +191,7 @@ def _tls(host: str, mode: str, ca_file: str, setting: str) -> ssl.SSLContext | N
     except OSError:
         raise InvalidSettings("DATABASE_CA_FILE: is not a readable PEM file of certificates") from None
     # Chain and name are verified as libpq does; the formalities that Python 3.13 adds fail many private authorities.
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.sslsocket_class = TimedTlsSocket
     return context
