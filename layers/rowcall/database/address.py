@@ -190,8 +190,8 @@ def _tls(host: str, mode: str, ca_file: str, setting: str) -> ssl.SSLContext | N
         context = ssl.create_default_context(cafile=ca_file if ca_file != "system" else None)
     except OSError:
         raise InvalidSettings("DATABASE_CA_FILE: is not a readable PEM file of certificates") from None
-    # Chain and name are verified as libpq does; the formalities that Python 3.13 adds fail many private authorities.
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Chain and name are verified as libpq does; the formalities that Python 3.13 adds fail many private authorities.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.sslsocket_class = TimedTlsSocket
     return context
