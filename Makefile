@@ -111,7 +111,7 @@ sam-local: $(VENV)/local $(SAM) ## the same under Docker: ARGS="invoke ApiFuncti
 	@$(BIN)/python -m local.sam $(ARGS)
 
 .PHONY: bench
-bench: $(VENV)/local $(SAM) ## measure: cold starts, what is deployed
+bench: $(VENV)/bench $(SAM) ## measure: cold starts, what is deployed
 	@$(BIN)/python -m benchmarks.run
 
 .PHONY: deploy
@@ -125,6 +125,6 @@ docs: $(VENV)/dev ## write configuration.md, errors.md and openapi.json in docs/
 
 .PHONY: lock
 lock: $(BIN)/uv ## pin every dependency, with hashes, after editing a .in file
-	@for file in layers/dependencies/requirements requirements/local requirements/dev requirements/runtime requirements/sam requirements/uv; do \
+	@for file in layers/dependencies/requirements requirements/local requirements/dev requirements/bench requirements/runtime requirements/sam requirements/uv; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 			--no-emit-index-url --output-file $$file.txt $$file.in; done
