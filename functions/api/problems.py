@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from rowcall import document
 from rowcall.errors import KINDS, Problem, UnsafePlan
 
 
@@ -73,25 +74,14 @@ def responses(*codes: str) -> dict[int | str, dict[str, Any]]:
 
 
 def response(problem: Problem, request_id: str) -> JSONResponse:
-    document: dict[str, Any] = {
-        "type": "about:blank",
-        "code": problem.code,
-        "title": problem.kind.title,
-        "status": problem.kind.status,
-        "detail": problem.detail,
-        "request_id": request_id,
-        **problem.members,
-    }
-    if problem.suggestions:
-        document["suggestions"] = list(problem.suggestions)
-    if problem.fields:
-        document["errors"] = [{"field": field, "message": message} for field, message in problem.fields]
     headers = {}
     if problem.retry_after is not None:
         headers["retry-after"] = str(math.ceil(problem.retry_after))
     if problem.kind.status == 401:
         headers["www-authenticate"] = "Bearer"
-    return JSONResponse(document, problem.kind.status, headers=headers, media_type=MEDIA_TYPE)
+    return JSONResponse(
+        document.of_problem(problem, request_id), problem.kind.status, headers=headers, media_type=MEDIA_TYPE
+    )
 
 
 def install(app: FastAPI) -> None:

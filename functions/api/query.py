@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from datetime import date, datetime
-from decimal import Decimal
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -16,7 +13,7 @@ from starlette.responses import Response
 from api import problems
 from api.dependencies import AskerDep, DeadlineDep, IdempotencyKey, ServicesDep, call
 from api.idempotency import once
-from rowcall import telemetry
+from rowcall import document, telemetry
 from rowcall.answer import Answer, Ask, answer, explain
 
 router = APIRouter(tags=["query"])
@@ -114,10 +111,11 @@ async def ask_query(
     if services.settings.log_query_text:
         request.state.log["query"] = body.query
 
-    def make() -> dict[str, Any]:
+    def make() -> document.Document:
         answered = answer(_ask(body), asker.principal, services, deadline, limits=asker.limits, trace=asker.trace)
         _tell_metrics(request, answered)
-        return _document(answered, sum(asker.trace.seconds.values()), request.state.request_id, body.near_miss)
+        seconds = sum(asker.trace.seconds.values())
+        return document.of_answer(answered, seconds, request.state.request_id, near_miss=body.near_miss)
 
     settings = services.settings
     return _json(await call(request, once, idempotency_key, "query", body, asker.principal, settings, deadline, make))
@@ -135,17 +133,7 @@ async def explain_query(
     told = await call(
         request, explain, _ask(body), asker.principal, services, deadline, limits=asker.limits, trace=asker.trace
     )
-    return _json(
-        {
-            "query": body.query,
-            "sql": told.plan.sql,
-            "params": [_param(value) for value in told.params],
-            "explanation": told.plan.explanation,
-            "tables": told.plan.tables,
-            "cache_layer": told.layer,
-            "plan": told.explained,
-        }
-    )
+    return _json(document.of_explanation(body.query, told))
 
 
 def _tell_metrics(request: Request, answered: Answer) -> None:
@@ -181,66 +169,5 @@ def _ask(body: QueryRequest) -> Ask:
     return Ask(body.query, body.limit, body.timezone, body.fresh)
 
 
-def _document(answered: Answer, seconds: float, request_id: str, near_miss: bool) -> dict[str, Any]:
-    names = [column.name for column in answered.columns]
-    plan = answered.plan
-    planned = answered.layer == 3
-    return {
-        "query": answered.query,
-        "data": [dict(zip(names, row, strict=True)) for row in answered.rows],
-        "columns": [{"name": column.name, "type": column.type} for column in answered.columns],
-        "row_count": len(answered.rows),
-        "truncated": answered.truncated,
-        "sql": plan.sql,
-        "params": [_param(value) for value in answered.params],
-        "explanation": plan.explanation,
-        "meta": {
-            "cache_hit": answered.layer != 3,
-            "cache_layer": answered.layer,
-            "similarity": answered.match.similarity if answered.match else None,
-            "matched_query": answered.match.template if answered.match else None,
-            "near_miss": _near_miss(answered) if near_miss else None,
-            "planner": plan.planner,
-            "model": plan.model or None,
-            "attempts": plan.attempts if planned else 0,
-            "cost_usd": answered.cost_usd,
-            "tokens": {
-                "input": plan.input_tokens if planned else 0,
-                "output": plan.output_tokens if planned else 0,
-            },
-            "passed_over": list(plan.passed_over) if planned else [],
-            "latency_ms": round(seconds * 1000, 2),
-            "degraded": answered.degraded,
-            "request_id": request_id,
-        },
-    }
-
-
-def _near_miss(answered: Answer) -> dict[str, Any] | None:
-    missed = answered.near_miss
-    if missed is None:
-        return None
-    return {
-        "matched_query": missed.template,
-        "similarity": missed.similarity,
-        "rule": missed.rule,
-        "why": missed.why,
-    }
-
-
-def _param(value: object) -> object:
-    """A bound value as JSON: numbers as they are written, dates as ISO 8601."""
-    match value:
-        case None | bool() | int() | str():
-            return value
-        case Decimal():
-            return int(value) if value == value.to_integral_value() else float(value)
-        case date() | datetime():
-            return value.isoformat()
-        case _:
-            return str(value)
-
-
-def _json(document: dict[str, Any]) -> Response:
-    body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
-    return Response(body, media_type="application/json")
+def _json(told: document.Document) -> Response:
+    return Response(document.encode(told), media_type="application/json")

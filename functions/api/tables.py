@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from api import problems
 from api.dependencies import DeadlineDep, PrincipalDep, ServicesDep, call
-from rowcall.catalog import Table
+from rowcall import document
 from rowcall.errors import Problem
 
 router = APIRouter(tags=["catalog"])
@@ -57,18 +57,7 @@ class TableDocument(BaseModel):
 async def list_tables(request: Request, services: ServicesDep, _: PrincipalDep, deadline: DeadlineDep) -> TableList:
     """The tables that questions can be about."""
     catalog = await call(request, services.catalogs.current, deadline)
-    return TableList(
-        tables=[
-            TableSummary(
-                name=table.key,
-                kind=table.kind,
-                comment=table.comment,
-                rows=table.rows,
-                columns=len(table.columns),
-            )
-            for table in catalog.tables.values()
-        ]
-    )
+    return TableList.model_validate(document.of_tables(catalog))
 
 
 @router.get("/api/tables/{name}", responses=problems.responses(*READING, "not_found"))
@@ -80,28 +69,4 @@ async def show_table(
     table = catalog.table(name)
     if table is None:
         raise Problem("not_found", "There is no such table, or it is not visible.")
-    return _document(table)
-
-
-def _document(table: Table) -> TableDocument:
-    return TableDocument(
-        name=table.key,
-        kind=table.kind,
-        comment=table.comment,
-        rows=table.rows,
-        primary_key=list(table.primary_key),
-        columns=[
-            ColumnDocument(
-                name=column.name,
-                type=column.type,
-                nullable=column.nullable,
-                comment=column.comment,
-                values=list(column.values),
-            )
-            for column in table.columns
-        ],
-        foreign_keys=[
-            ForeignKeyDocument(columns=list(key.columns), table=key.table, references=list(key.references))
-            for key in table.foreign_keys
-        ],
-    )
+    return TableDocument.model_validate(document.of_table(table))
