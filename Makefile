@@ -120,7 +120,7 @@ deploy: $(SAM) ## build, and put it on AWS: STAGE=dev (or staging, prod), GUIDED
 	@$(SAM) deploy --config-env $(STAGE) $(if $(GUIDED),--guided)
 
 .PHONY: docs
-docs: $(VENV)/dev ## write configuration.md, errors.md and openapi.json in docs/ from the code
+docs: $(VENV)/dev ## write configuration.md, errors.md, openapi.json and cost.md in docs/ from the code
 	@$(BIN)/python -m docs.generate
 
 .PHONY: lock

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
 from api.main import app
+from docs import cost
 from rowcall.errors import KINDS
 from rowcall.settings import REQUIRED, Settings
 
@@ -65,7 +66,12 @@ def errors() -> str:
     return "\n".join(lines) + "\n"
 
 
-FILES = {"configuration.md": configuration, "errors.md": errors, "openapi.json": openapi}
+FILES = {
+    "configuration.md": configuration,
+    "errors.md": errors,
+    "openapi.json": openapi,
+    "cost.md": cost.document,
+}
 
 if __name__ == "__main__":
     for name, generated in FILES.items():
