@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import problems
-from api.dependencies import AskerDep, DeadlineDep, IdempotencyKey, ServicesDep, call
+from api.dependencies import AskerDep, IdempotencyKey, call
 from api.idempotency import once
 from rowcall.answer import Ask
 from rowcall.feedback import Effect, judge
@@ -50,14 +50,10 @@ class FeedbackResponse(BaseModel):
     ),
 )
 async def give_feedback(
-    body: FeedbackRequest,
-    request: Request,
-    services: ServicesDep,
-    asker: AskerDep,
-    deadline: DeadlineDep,
-    idempotency_key: IdempotencyKey = None,
+    body: FeedbackRequest, request: Request, asker: AskerDep, idempotency_key: IdempotencyKey = None
 ) -> FeedbackResponse:
     """Say that the remembered answer to a question is right or wrong."""
+    services, deadline, settings = asker.services, asker.deadline, asker.services.settings
 
     def make() -> dict[str, Any]:
         ask, right = Ask(body.query, timezone=body.timezone), body.verdict == "right"
@@ -65,6 +61,5 @@ async def give_feedback(
             "effect": judge(ask, right, asker.principal, services, deadline, limits=asker.limits, trace=asker.trace)
         }
 
-    settings = services.settings
     document = await call(request, once, idempotency_key, "feedback", body, asker.principal, settings, deadline, make)
     return FeedbackResponse(**document)

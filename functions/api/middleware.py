@@ -1,4 +1,4 @@
-"""What every answer gets, errors too: a request id, security headers, a body limit, a log line, metrics.
+"""What every answer gets, errors too: a request id, a deadline, security headers, a body limit, a log line, metrics.
 
 Pure ASGI: Starlette's `BaseHTTPMiddleware` triples the cost of a request.
 """
@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 import time
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api import dependencies, problems
 from rowcall import telemetry
 from rowcall.admission import Verdict
+from rowcall.deadline import Deadline
 from rowcall.errors import Problem
 from rowcall.trace import Trace
 
@@ -33,7 +34,11 @@ SECURITY_HEADERS = {
     "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "cache-control": "no-store",
 }
+_SECURITY_HEADERS = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
+
+MARGIN_SECONDS = 1.0
+"""Kept of Lambda's remaining time, to tell the asker what happened."""
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """Methods that may be a metric's dimension: others are a caller's invention."""
@@ -79,19 +84,23 @@ class Envelope:
         state["request_id"] = request_id
         state["log"] = {}
         trace = state["trace"] = Trace()
+        state["deadline"] = _deadline(scope)
         status = 500
+
+        def told() -> Iterator[tuple[bytes, str]]:
+            yield b"x-request-id", request_id
+            if trace.seconds:
+                yield b"server-timing", server_timing(trace)
+            yield from rate_limit(trace.verdicts)
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
-                if trace.seconds:
-                    headers["server-timing"] = server_timing(trace)
-                headers.update(rate_limit(trace.verdicts))
+                message["headers"] = headers = [*message.get("headers", ())]
+                given = {name for name, _ in headers}
+                headers += [header for header in _SECURITY_HEADERS if header[0] not in given]
+                headers += [(name, value.encode("latin-1")) for name, value in told()]
             await send(message)
 
         received = 0
@@ -118,6 +127,12 @@ class Envelope:
                 _account(scope, status, time.perf_counter() - started, state)
 
 
+def _deadline(scope: Scope) -> Deadline:
+    deadline = Deadline.after(dependencies.services().settings.request_timeout)
+    context = scope.get("aws.context")
+    return deadline.within(context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS) if context else deadline
+
+
 def server_timing(trace: Trace) -> str:
     """W3C Server Timing: milliseconds by step; how often Redis and Postgres were asked, as descriptions."""
     units = {"redis": "request", "postgres": "transaction"}
@@ -128,13 +143,14 @@ def server_timing(trace: Trace) -> str:
     )
 
 
-def rate_limit(verdicts: tuple[Verdict, ...]) -> dict[str, str]:
+def rate_limit(verdicts: tuple[Verdict, ...]) -> Iterator[tuple[bytes, str]]:
     """The RateLimit fields of draft-ietf-httpapi-ratelimit-headers-10."""
     if not verdicts:
-        return {}
+        return
     policies = (f'"{told.policy.name}";q={told.policy.quota};w={told.policy.window}' for told in verdicts)
     states = (f'"{told.policy.name}";r={told.remaining};t={math.ceil(told.reset)}' for told in verdicts)
-    return {"ratelimit-policy": ", ".join(policies), "ratelimit": ", ".join(states)}
+    yield b"ratelimit-policy", ", ".join(policies)
+    yield b"ratelimit", ", ".join(states)
 
 
 def _request_id(scope: Scope) -> str:

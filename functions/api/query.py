@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from api import problems
-from api.dependencies import AskerDep, DeadlineDep, IdempotencyKey, ServicesDep, call
+from api.dependencies import AskerDep, IdempotencyKey, call
 from api.idempotency import once
 from rowcall import document, telemetry
 from rowcall.answer import Answer, Ask, answer, explain
@@ -99,16 +99,11 @@ class ExplainResponse(BaseModel):
     responses=problems.responses(*problems.QUESTION, "conflict", "idempotency_mismatch", "idempotency_unavailable"),
 )
 async def ask_query(
-    body: QueryRequest,
-    request: Request,
-    services: ServicesDep,
-    asker: AskerDep,
-    deadline: DeadlineDep,
-    idempotency_key: IdempotencyKey = None,
+    body: QueryRequest, request: Request, asker: AskerDep, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Answer a question with rows, and say how they were found."""
-
-    if services.settings.log_query_text:
+    services, deadline, settings = asker.services, asker.deadline, asker.services.settings
+    if settings.log_query_text:
         request.state.log["query"] = body.query
 
     def make() -> document.Document:
@@ -117,19 +112,13 @@ async def ask_query(
         seconds = sum(asker.trace.seconds.values())
         return document.of_answer(answered, seconds, request.state.request_id, near_miss=body.near_miss)
 
-    settings = services.settings
     return _json(await call(request, once, idempotency_key, "query", body, asker.principal, settings, deadline, make))
 
 
 @router.post("/api/explain", response_model=ExplainResponse, responses=problems.responses(*problems.QUESTION))
-async def explain_query(
-    body: QueryRequest,
-    request: Request,
-    services: ServicesDep,
-    asker: AskerDep,
-    deadline: DeadlineDep,
-) -> Response:
+async def explain_query(body: QueryRequest, request: Request, asker: AskerDep) -> Response:
     """The plan for a question and Postgres's EXPLAIN of it, with nothing run."""
+    services, deadline = asker.services, asker.deadline
     told = await call(
         request, explain, _ask(body), asker.principal, services, deadline, limits=asker.limits, trace=asker.trace
     )
