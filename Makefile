@@ -114,6 +114,11 @@ sam-local: $(VENV)/local $(SAM) ## the same under Docker: ARGS="invoke ApiFuncti
 bench: $(VENV)/bench $(SAM) ## measure: cold starts, what is deployed
 	@$(BIN)/python -m benchmarks.run
 
+.PHONY: restore-drill
+restore-drill: export QUESTION = $(value Q)
+restore-drill: $(VENV)/local ## dump, restore, compare: the sample shop, or DATABASE_URL=… TARGET_URL=… Q="count orders"
+	@$(BIN)/python -m local.restore_drill
+
 .PHONY: deploy
 deploy: $(SAM) ## build, and put it on AWS: STAGE=dev (or staging, prod), GUIDED=1 the first time
 	@$(MAKE) build ARCH=arm64 PYTHON_VERSION=3.13

