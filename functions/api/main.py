@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mangum import Mangum
 
-from api import cache, dependencies, docs, feedback, health, problems, query, tables, usage
+from api import cache, dependencies, docs, feedback, health, mcp, problems, query, tables, usage
 from api.middleware import Cors, Envelope
 from api.openapi import Documented
 from rowcall import bootstrap, settings
@@ -19,6 +19,7 @@ app = Documented(
 app.include_router(query.router)
 app.include_router(feedback.router)
 app.include_router(tables.router)
+app.include_router(mcp.router)
 app.include_router(cache.router)
 app.include_router(usage.router)
 app.include_router(health.router)

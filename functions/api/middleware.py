@@ -20,7 +20,6 @@ from api import dependencies, problems
 from rowcall import telemetry
 from rowcall.admission import Verdict
 from rowcall.deadline import Deadline
-from rowcall.errors import Problem
 from rowcall.trace import Trace
 
 SECURITY_HEADERS = {
@@ -36,6 +35,8 @@ SECURITY_HEADERS = {
 }
 _SECURITY_HEADERS = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
+MCP_HEADERS = ("MCP-Protocol-Version", "Mcp-Method", "Mcp-Name")
+"""What a browser's MCP client sends (MCP 2026-07-28, Streamable HTTP)."""
 
 MARGIN_SECONDS = 1.0
 """Kept of Lambda's remaining time, to tell the asker what happened."""
@@ -61,7 +62,7 @@ class Cors:
                 self.app,
                 allow_origins=origins,
                 allow_methods=["GET", "POST", "PUT", "DELETE"],
-                allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
+                allow_headers=["Authorization", "Content-Type", "Idempotency-Key", *MCP_HEADERS],
                 expose_headers=["RateLimit", "RateLimit-Policy", "Retry-After", "Server-Timing", "X-Request-Id"],
                 max_age=3600,
             )
@@ -118,11 +119,9 @@ class Envelope:
             try:
                 await self.app(scope, receive_within_limit, send_with_headers)
             except Exception as error:
-                state["log"]["error"] = "internal"
-                telemetry.logger().exception("unhandled error")
+                problem = problems.unexpected(error, scope)
                 if status == 500:
-                    await problems.response(Problem("internal"), request_id)(scope, receive, send_with_headers)
-                dependencies.services().reporter.report(error, request_id, _route(scope), "internal")
+                    await problems.response(problem, request_id)(scope, receive, send_with_headers)
             finally:
                 _account(scope, status, time.perf_counter() - started, state)
 
@@ -159,13 +158,8 @@ def _request_id(scope: Scope) -> str:
     return str(context.get("requestId") or uuid.uuid4())
 
 
-def _route(scope: Scope) -> str:
-    """The route's pattern, so that a dimension is bounded."""
-    return str(getattr(scope.get("route"), "path", "unmatched"))
-
-
 def _account(scope: Scope, status: int, seconds: float, state: dict[str, Any]) -> None:
-    route, trace = _route(scope), state["trace"]
+    route, trace = problems.route(scope), state["trace"]
     telemetry.logger().info(
         "request",
         method=scope["method"],

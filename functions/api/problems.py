@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -10,8 +11,10 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.types import Scope
 
-from rowcall import document
+from api import dependencies
+from rowcall import document, telemetry
 from rowcall.errors import KINDS, Problem, UnsafePlan
 
 
@@ -89,14 +92,14 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Problem)
     async def _(request: Request, problem: Problem) -> JSONResponse:
-        request.state.log |= {"error": problem.code, **_why(problem)}
+        request.state.log |= {"error": problem.code, **why(problem)}
         return response(problem, request.state.request_id)
 
     @app.exception_handler(RequestValidationError)
     async def _(request: Request, error: RequestValidationError) -> JSONResponse:
-        fields = [(_field(item["loc"]), _sentence(item)) for item in error.errors()]
         request.state.log["error"] = "invalid_request"
-        return response(Problem("invalid_request", fields=fields), request.state.request_id)
+        found = fields(item | {"loc": item["loc"][1:]} for item in error.errors())
+        return response(Problem("invalid_request", fields=found), request.state.request_id)
 
     @app.exception_handler(HTTPException)
     async def _(request: Request, error: HTTPException) -> JSONResponse:
@@ -107,21 +110,39 @@ def install(app: FastAPI) -> None:
         return answer
 
 
-def _why(problem: Problem) -> dict[str, object]:
+def why(problem: Problem) -> dict[str, object]:
     """What the log may know of an error: names, and no words that could quote a question."""
-    why: dict[str, object] = {}
+    known: dict[str, object] = {}
     if isinstance(problem, UnsafePlan):
-        why["rule"] = problem.rule
+        known["rule"] = problem.rule
     if problem.__cause__ is not None:
-        why["cause"] = type(problem.__cause__).__name__
-    return why
+        known["cause"] = type(problem.__cause__).__name__
+    return known
+
+
+def unexpected(error: Exception, scope: Scope) -> Problem:
+    """Logs and reports an error that is ours, and is what the asker is told instead."""
+    scope["state"]["log"]["error"] = "internal"
+    telemetry.logger().exception("unhandled error")
+    dependencies.services().reporter.report(error, scope["state"]["request_id"], route(scope), "internal")
+    return Problem("internal")
+
+
+def route(scope: Scope) -> str:
+    """The route's pattern, so that a dimension is bounded."""
+    return str(getattr(scope.get("route"), "path", "unmatched"))
+
+
+def fields(errors: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Pydantic's errors as fields, each with what is wrong with it."""
+    return [(_field(item["loc"]), _sentence(item)) for item in errors]
 
 
 def _field(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location[1:] if not isinstance(part, int)) or "body"
+    return ".".join(str(part) for part in location if not isinstance(part, int)) or "body"
 
 
-def _sentence(item: dict[str, Any]) -> str:
+def _sentence(item: Mapping[str, Any]) -> str:
     match item["type"]:
         case "missing":
             return "is required"

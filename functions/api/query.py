@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -11,10 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from api import problems
-from api.dependencies import AskerDep, IdempotencyKey, call
+from api.dependencies import Asker, AskerDep, IdempotencyKey, call
 from api.idempotency import once
 from rowcall import document, telemetry
 from rowcall.answer import Answer, Ask, answer, explain
+from rowcall.document import Document
 
 router = APIRouter(tags=["query"])
 
@@ -102,27 +104,33 @@ async def ask_query(
     body: QueryRequest, request: Request, asker: AskerDep, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Answer a question with rows, and say how they were found."""
-    services, deadline, settings = asker.services, asker.deadline, asker.services.settings
-    if settings.log_query_text:
-        request.state.log["query"] = body.query
-
-    def make() -> document.Document:
-        answered = answer(_ask(body), asker.principal, services, deadline, limits=asker.limits, trace=asker.trace)
-        _tell_metrics(request, answered)
-        seconds = sum(asker.trace.seconds.values())
-        return document.of_answer(answered, seconds, request.state.request_id, near_miss=body.near_miss)
-
+    make = partial(answered, body, request, asker)
+    settings, deadline = asker.services.settings, asker.deadline
     return _json(await call(request, once, idempotency_key, "query", body, asker.principal, settings, deadline, make))
 
 
 @router.post("/api/explain", response_model=ExplainResponse, responses=problems.responses(*problems.QUESTION))
 async def explain_query(body: QueryRequest, request: Request, asker: AskerDep) -> Response:
     """The plan for a question and Postgres's EXPLAIN of it, with nothing run."""
-    services, deadline = asker.services, asker.deadline
-    told = await call(
-        request, explain, _ask(body), asker.principal, services, deadline, limits=asker.limits, trace=asker.trace
-    )
-    return _json(document.of_explanation(body.query, told))
+    return _json(await call(request, explained, body, request, asker))
+
+
+def answered(body: QueryRequest, request: Request, asker: Asker) -> Document:
+    """The `QueryResponse` of a question; raises `Problem`."""
+    if asker.services.settings.log_query_text:
+        request.state.log["query"] = body.query
+    found = answer(_ask(body), asker.principal, asker.services, asker.deadline, limits=asker.limits, trace=asker.trace)
+    _tell_metrics(request, found)
+    seconds = sum(asker.trace.seconds.values())
+    return document.of_answer(found, seconds, request.state.request_id, near_miss=body.near_miss)
+
+
+def explained(body: QueryRequest, request: Request, asker: Asker) -> Document:
+    """The `ExplainResponse` of a question, with nothing run; raises `Problem`."""
+    if asker.services.settings.log_query_text:
+        request.state.log["query"] = body.query
+    told = explain(_ask(body), asker.principal, asker.services, asker.deadline, limits=asker.limits, trace=asker.trace)
+    return document.of_explanation(body.query, told)
 
 
 def _tell_metrics(request: Request, answered: Answer) -> None:

@@ -8,6 +8,8 @@ from pydantic import BaseModel
 from api import problems
 from api.dependencies import DeadlineDep, PrincipalDep, ServicesDep, call
 from rowcall import document
+from rowcall.catalog import Catalog
+from rowcall.document import Document
 from rowcall.errors import Problem
 
 router = APIRouter(tags=["catalog"])
@@ -66,7 +68,12 @@ async def show_table(
 ) -> TableDocument:
     """One table: its columns, keys, comments and enumerated values."""
     catalog = await call(request, services.catalogs.current, deadline)
+    return TableDocument.model_validate(described(catalog, name))
+
+
+def described(catalog: Catalog, name: str) -> Document:
+    """The `TableDocument` of a table; raises `not_found`."""
     table = catalog.table(name)
     if table is None:
         raise Problem("not_found", "There is no such table, or it is not visible.")
-    return TableDocument.model_validate(document.of_table(table))
+    return document.of_table(table)
