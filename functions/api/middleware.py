@@ -17,7 +17,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import dependencies, problems
-from rowcall import telemetry
+from rowcall import settings, telemetry
 from rowcall.admission import Verdict
 from rowcall.deadline import Deadline
 from rowcall.trace import Trace
@@ -180,5 +180,7 @@ def _account(scope: Scope, status: int, seconds: float, state: dict[str, Any]) -
         route=route,
         status=str(status),
     )
+    if status >= 500:  # what a release is judged by, so by its own version alone
+        telemetry.emit({"http_5xx_total": (1, MetricUnit.Count)}, **settings.running())
     if "error" in state["log"]:
         telemetry.emit({"errors_total": (1, MetricUnit.Count)}, error_type=state["log"]["error"])

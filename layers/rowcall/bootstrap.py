@@ -46,7 +46,7 @@ class Services:
         """`reload` reads the settings anew, from where the secrets are kept: a provider has just refused a key."""
         self.settings = settings
         self._reload = reload or (lambda: settings)
-        telemetry.logger().setLevel(settings.log_level)
+        telemetry.begin(settings.stage, settings.log_level)
 
     @cached_property
     def database(self) -> Database:

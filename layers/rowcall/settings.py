@@ -305,3 +305,11 @@ def snapshot_is_being_made(environ: Mapping[str, str] = ENVIRONMENT) -> bool:
 def is_in_lambda(environ: Mapping[str, str] = ENVIRONMENT) -> bool:
     """Whether this is a Lambda environment, which is to fail at its start and not with its first request."""
     return "AWS_LAMBDA_FUNCTION_NAME" in environ
+
+
+def running(environ: Mapping[str, str] = ENVIRONMENT) -> dict[str, str]:
+    """Which function this is, and which version of it, as Lambda tells them."""
+    return {
+        "function": environ.get("AWS_LAMBDA_FUNCTION_NAME", "local"),
+        "version": environ.get("AWS_LAMBDA_FUNCTION_VERSION", "local"),
+    }

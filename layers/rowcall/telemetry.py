@@ -21,9 +21,19 @@ if TYPE_CHECKING:
 NAMESPACE = "rowcall"
 
 
+_labels = {"stage": "local"}
+"""On every metric: two stages may share an account."""
+
+
+def begin(stage: str, log_level: str) -> None:
+    """Tell which stage this is, and the least level that is logged."""
+    _labels["stage"] = stage
+    logger().setLevel(log_level)
+
+
 @cache
 def logger() -> Logger:
-    """The one logger; `bootstrap` sets its level."""
+    """The one logger; `begin` sets its level."""
     return Logger(service=NAMESPACE, utc=True, log_uncaught_exceptions=False)
 
 
@@ -42,7 +52,7 @@ def emit(values: Mapping[str, tuple[float, MetricUnit]], **dimensions: str) -> N
 
     Dimensions must be bounded: a route, a layer, a code; never a user or a question.
     """
-    labels = dimensions | {"service": NAMESPACE}
+    labels = dimensions | _labels
     described = {
         "Namespace": NAMESPACE,
         "Dimensions": [list(labels)],

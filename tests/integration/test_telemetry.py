@@ -22,9 +22,12 @@ METRICS = {
     ("query_duration_seconds", "Seconds"),
     ("query_success_total", "Count"),
     ("errors_total", "Count"),
+    ("http_5xx_total", "Count"),
 }
 BOUNDED: dict[str, Callable[[str], bool]] = {
-    "service": {"rowcall"}.__contains__,
+    "stage": {"local"}.__contains__,
+    "function": {"local"}.__contains__,
+    "version": {"local"}.__contains__,
     "method": {"GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD", "PATCH", "ANY"}.__contains__,
     "route": lambda text: text == "unmatched" or text in app.openapi()["paths"],
     "status": lambda text: text.isdigit() and 200 <= int(text) < 600,
@@ -64,7 +67,7 @@ def told(capsys: pytest.CaptureFixture[str]) -> Callable[[], Told]:
             assert all(BOUNDED[name](line[name]) for name in dimensions), line
             for metric in described["Metrics"]:
                 assert (metric["Name"], metric["Unit"]) in METRICS
-                labels = (f"{name}={line[name]}" for name in sorted(dimensions) if name != "service")
+                labels = (f"{name}={line[name]}" for name in sorted(dimensions) if name != "stage")
                 (metrics[(metric["Name"], *labels)],) = line[metric["Name"]]
         (request,) = requests
         return metrics, request
@@ -129,7 +132,8 @@ def test_errors(
     assert metrics[("http_requests_total", *http)] == 1
     assert metrics[("http_request_duration_seconds", *http)] > 0
     assert metrics[("errors_total", f"error_type={error}")] == 1
-    assert len(metrics) == 3
+    assert metrics.get(("http_5xx_total", "function=local", "version=local"), 0) == (status >= 500)
+    assert len(metrics) == 3 + (status >= 500)
     assert (line["status"], line["route"], line["error"]) == (status, route, error)
     assert line["correlation_id"] == reply.headers["x-request-id"]
     assert line["milliseconds"] > 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tomllib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -12,29 +13,43 @@ from typing import Any
 import pytest
 
 from local.processes import ROOT
+from tests.template.evaluate import evaluate
 
 TRANSFORM = Path(__file__).with_name("transform.py")
-SECRET_ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:rowcall-AbCdEf"
+ASKED = {
+    "SecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:rowcall-AbCdEf",
+    "JwtIssuer": "https://issuer.test",
+    "JwtAudience": "rowcall",
+}
+"""What the first deployment of a stage asks for."""
+STAGES = ("dev", "staging", "prod")
 
 
 @cache
-def render(**parameters: str) -> Any:
-    """The template, transformed with `parameters`, which become the parameters' defaults."""
-    values = {"SecretArn": SECRET_ARN, "JwtIssuer": "https://issuer.test", "JwtAudience": "rowcall"} | parameters
-    given = json.dumps(values)
+def transformed(path: str = "template.yaml") -> Any:
+    """The template as SAM transforms it, its parameters left open."""
+    given = json.dumps(ASKED if path == "template.yaml" else {})
     done = subprocess.run(
-        [ROOT / ".venv-sam/bin/python", "-I", TRANSFORM, ROOT / "template.yaml", given], capture_output=True, text=True
+        [ROOT / ".venv-sam/bin/python", "-I", TRANSFORM, ROOT / path, given], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    template = json.loads(done.stdout)
-    for name, value in values.items():
-        template["Parameters"][name]["Default"] = value
-    return template
+    return json.loads(done.stdout)
 
 
-@pytest.fixture(params=["dev", "prod"])
+def stage_parameters(stage: str) -> dict[str, str]:
+    """What samconfig.toml tells of a stage."""
+    deployment = tomllib.loads((ROOT / "samconfig.toml").read_text())[stage]["deploy"]["parameters"]
+    return dict(pair.split("=", 1) for pair in deployment["parameter_overrides"].split())
+
+
+def render(stage: str = "dev", **parameters: str) -> Any:
+    """What a deployment of `stage` asks CloudFormation for, with further `parameters`."""
+    return evaluate(transformed(), ASKED | stage_parameters(stage) | parameters)
+
+
+@pytest.fixture(params=STAGES)
 def rendered(request: pytest.FixtureRequest) -> Any:
-    return render(Stage=request.param)
+    return render(request.param)
 
 
 @pytest.fixture
