@@ -11,6 +11,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 if TYPE_CHECKING:
     from rowcall.answer import Answer, Explanation
     from rowcall.catalog import Catalog, Table
@@ -129,7 +131,10 @@ def of_problem(problem: Problem, request_id: str) -> Document:
 
 def encode(document: Document) -> bytes:
     """A document as it is sent: one line of JSON in UTF-8."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+    try:
+        return orjson.dumps(document)
+    except TypeError:  # half of a surrogate pair, or an integer of more than 64 bits
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
 def _near_miss(answered: Answer) -> Document | None:
