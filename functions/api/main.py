@@ -15,6 +15,7 @@ app = Documented(
     description="Ask a Postgres database a question in plain language; get rows, and see how they were found.",
     docs_url=None,
     redoc_url=None,
+    telemetry={"tracing": False, "metrics": False, "logs": False},  # OpenTelemetry's; ours is in `middleware`
 )
 app.include_router(query.router)
 app.include_router(feedback.router)
