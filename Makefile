@@ -124,6 +124,10 @@ deploy: $(SAM) ## build, and put it on AWS: STAGE=dev (or staging, prod), GUIDED
 	@$(MAKE) build ARCH=arm64 PYTHON_VERSION=3.13
 	@$(SAM) deploy --config-env $(STAGE) $(if $(GUIDED),--guided)
 
+.PHONY: rollback
+rollback: $(VENV)/local ## every function of STAGE back to the version before, or a running deployment stopped
+	@$(BIN)/python -m local.rollback $(STAGE)
+
 .PHONY: docs
 docs: $(VENV)/dev ## write configuration.md, errors.md, openapi.json and cost.md in docs/ from the code
 	@$(BIN)/python -m docs.generate

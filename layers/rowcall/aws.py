@@ -17,3 +17,19 @@ def table(name: str) -> Any:
     import boto3
 
     return boto3.resource("dynamodb", config=patience()).Table(name)
+
+
+def functions(read_seconds: float) -> Any:
+    """A client of Lambda, for invocations of up to `read_seconds`: one attempt, as what is lost may have run."""
+    import boto3
+    from botocore.config import Config
+
+    config = Config(connect_timeout=1, read_timeout=read_seconds, retries={"total_max_attempts": 1})
+    return boto3.client("lambda", config=config)
+
+
+def releases() -> Any:
+    """A client of CodeDeploy."""
+    import boto3
+
+    return boto3.client("codedeploy", config=patience())

@@ -279,7 +279,7 @@ def _database_url(settings: Settings) -> str:
 
 def start(environ: Mapping[str, str] = settings_module.ENVIRONMENT) -> Services:
     """The services of this environment; raises `InvalidSettings`. Opens nothing but the secret of SECRET_ARN."""
-    settings = settings_module.load(environ, _secret)
+    settings = settings_here(environ)
     if settings.embedder == "openai":
         from rowcall.planners import chain
 
@@ -296,6 +296,11 @@ def start(environ: Mapping[str, str] = settings_module.ENVIRONMENT) -> Services:
     services = Services(settings, lambda: settings_module.load(environ, partial(_secret, fresh=True)))
     _ = services.database  # connects to nothing, but an address that cannot be understood stops the start
     return services
+
+
+def settings_here(environ: Mapping[str, str] = settings_module.ENVIRONMENT) -> Settings:
+    """The settings of this environment, its secret read; raises `InvalidSettings`."""
+    return settings_module.load(environ, _secret)
 
 
 def _secret(arn: str, *, fresh: bool = False) -> dict[str, str]:

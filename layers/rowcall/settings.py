@@ -217,6 +217,8 @@ class Settings(BaseModel):
         "from the right, are believed. The client's address is otherwise the one that API Gateway saw.",
     )
 
+    release_target: str = Field("", description="ARN of the function version that the release gate tries.")
+
     cors_origin: Names = Field((), description="Origins that may call from a browser; none if empty.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged.")
     log_query_text: bool = Field(False, description="Log the text of questions, which may hold personal data.")

@@ -26,9 +26,8 @@ STAGES = ("dev", "staging", "prod")
 
 
 @cache
-def transformed(path: str = "template.yaml") -> Any:
-    """The template as SAM transforms it, its parameters left open."""
-    given = json.dumps(ASKED if path == "template.yaml" else {})
+def transformed(path: str, given: str) -> Any:
+    """The template as SAM transforms it with `given` parameters, a JSON object."""
     done = subprocess.run(
         [ROOT / ".venv-sam/bin/python", "-I", TRANSFORM, ROOT / path, given], capture_output=True, text=True
     )
@@ -44,7 +43,8 @@ def stage_parameters(stage: str) -> dict[str, str]:
 
 def render(stage: str = "dev", **parameters: str) -> Any:
     """What a deployment of `stage` asks CloudFormation for, with further `parameters`."""
-    return evaluate(transformed(), ASKED | stage_parameters(stage) | parameters)
+    values = ASKED | stage_parameters(stage) | parameters
+    return evaluate(transformed("template.yaml", json.dumps(values)), values)
 
 
 @pytest.fixture(params=STAGES)

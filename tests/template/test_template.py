@@ -88,6 +88,12 @@ def test_no_permission_is_for_everything(resources: Resources) -> None:
                 assert not any("*" in json.dumps(one) for one in listed(statement["Resource"])), statement
 
 
+def test_what_serves_has_an_alias(resources: Resources) -> None:
+    aliased = {alias["FunctionName"]["Ref"] for alias in resources("Lambda::Alias").values()}
+    # The gate belongs to the release that it is deployed with, and is called by its name.
+    assert set(resources("Lambda::Function")) - aliased == {"ReleaseGate"}
+
+
 def test_every_environment_variable_is_a_setting(resources: Resources) -> None:
     settings = {name.upper() for name in Settings.model_fields}
     for function in resources("Lambda::Function").values():
@@ -100,7 +106,10 @@ def test_the_functions_start_with_what_the_template_gives_and_the_secret_that_it
     asked_for = re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", rendered["Parameters"]["SecretArn"]["Description"])
     secret = dict.fromkeys(asked_for, "0123456789abcdef" * 2)
     for function in resources("Lambda::Function").values():
-        environ = function["Environment"]["Variables"]
+        environ = {
+            name: value if isinstance(value, str) else "of-a-resource"
+            for name, value in function["Environment"]["Variables"].items()
+        }
         settings = load(environ, {environ["SECRET_ARN"]: secret}.__getitem__)
         assert settings.stage == rendered["Values"]["Stage"] != "local"
         assert settings.auth, "nobody may come in without signing in"

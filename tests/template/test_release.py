@@ -1,0 +1,62 @@
+"""How a new version gets the requests, and how it loses them again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from release_gate.checks import MOST_INVOCATIONS
+from release_gate.main import INVOKE_SECONDS
+from tests.template.conftest import render
+from tests.template.test_template import Resources
+
+TO_TELL_SECONDS = 20
+SERVING = ("ApiFunction",)
+
+
+@pytest.mark.parametrize(
+    ("stage", "shift"),
+    [("dev", "AllAtOnce"), ("staging", "Canary10Percent5Minutes"), ("prod", "Canary10Percent5Minutes")],
+)
+def test_how_a_stage_shifts_its_traffic(stage: str, shift: str) -> None:
+    resources = render(stage)["Resources"]
+    for function in SERVING:
+        group = resources[f"{function}DeploymentGroup"]["Properties"]
+        assert group["DeploymentConfigName"] == f"CodeDeployDefault.Lambda{shift}"
+
+
+def test_a_version_passes_the_gate_before_it_serves(resources: Resources, rendered: Any) -> None:
+    alias = rendered["Resources"]["ApiFunctionAliaslive"]
+    update = alias["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]
+    assert update["BeforeAllowTrafficHook"] == {"Ref": "ReleaseGate"}
+    gate = resources("Lambda::Function")["ReleaseGate"]
+    assert gate["FunctionName"].startswith("CodeDeployHook_")
+    (version,) = [name for name in resources("Lambda::Version") if name.startswith("ApiFunctionVersion")]
+    assert alias["Properties"]["FunctionVersion"] == {"Fn::GetAtt": [version, "Version"]}
+    assert gate["Environment"]["Variables"]["RELEASE_TARGET"] == {"Ref": version}
+
+
+def test_the_gate_has_time_for_its_checks_and_to_tell(resources: Resources) -> None:
+    functions = resources("Lambda::Function")
+    assert functions["ApiFunction"]["Timeout"] < INVOKE_SECONDS
+    assert functions["ReleaseGate"]["Timeout"] >= MOST_INVOCATIONS * (INVOKE_SECONDS + 1) + TO_TELL_SECONDS
+
+
+@pytest.mark.parametrize("function", SERVING)
+def test_alarms_on_the_new_version_alone_take_it_back(function: str, resources: Resources) -> None:
+    group = resources("CodeDeploy::DeploymentGroup")[f"{function}DeploymentGroup"]
+    assert group["AutoRollbackConfiguration"]["Enabled"] is True
+    assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"]
+    alarms = [resources("CloudWatch::Alarm")[alarm["Name"]["Ref"]] for alarm in group["AlarmConfiguration"]["Alarms"]]
+    watched = {alarm["MetricName"]: alarm for alarm in alarms}
+    assert set(watched) == {"Errors", "Duration", "Throttles", "http_5xx_total"}
+    (version,) = [name for name in resources("Lambda::Version") if name.startswith(f"{function}Version")]
+    of_version = {"Fn::GetAtt": [version, "Version"]}
+    for metric, alarm in watched.items():
+        dimensions = {one["Name"]: one["Value"] for one in alarm["Dimensions"]}
+        named = dimensions.get("ExecutedVersion") or dimensions.get("version")
+        # A request that is throttled has met no version yet.
+        assert named == (None if metric == "Throttles" else of_version)
+        assert alarm["TreatMissingData"] == "notBreaching"
+        assert alarm["Period"] * alarm["EvaluationPeriods"] <= 120, "to be in time for a canary of five minutes"
