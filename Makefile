@@ -15,7 +15,7 @@ export SAM_CLI_TELEMETRY := 0
 
 .PHONY: help
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-9s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 SAM_VENV := .venv-sam
 SAM := $(SAM_VENV)/bin/sam
@@ -103,6 +103,10 @@ build: .aws-sam/build/$(ARCH)-$(PYTHON_VERSION).built ## build for Lambda: ARCH=
 .PHONY: lambda
 lambda: $(VENV)/local $(SAM) ## run what was built under Lambda's emulator: make lambda EVENT=events/api.query.json
 	@$(BIN)/python -m local.emulator $(EVENT)
+
+.PHONY: deploy-local
+deploy-local: $(VENV)/local $(SAM) ## deploy what is built to moto's CloudFormation, and send each function its events
+	@$(BIN)/python -m local.deploy
 
 ARGS ?= start-api --warm-containers LAZY
 

@@ -26,6 +26,10 @@ class Aws:
     def stop(self) -> None:
         self._processes.stop(self._child)
 
+    def last_words(self) -> str:
+        """What it wrote last, for whoever got an error from it."""
+        return "\n".join(self._child.last_words())
+
     def _ready(self) -> bool:
         with suppress(OSError), urllib.request.urlopen(f"{self.url}/moto-api/", timeout=5) as answer:  # noqa: S310
             return bool(answer.status == 200)

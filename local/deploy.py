@@ -1,0 +1,328 @@
+"""`make deploy-local`: the deployment, to moto's CloudFormation instead of AWS, and what it deployed put to work.
+
+Package and deploy are the SAM CLI's own. Between them SAM's transform and the conditions of the template are worked out
+here, since moto knows neither, and the resources of types that moto lacks (`LACKS`) are taken out and named. What was
+deployed is then read back: each function's zip, handler, memory and environment as CloudFormation gave them, with
+references resolved. Run under Lambda's runtime emulator, it is sent the events that AWS would send. Linux only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import boto3
+import jwt
+from rich.console import Console
+
+from local.emulator import BUILDS, Built, Emulator, Function, Invocation, architecture, built
+from local.processes import ROOT, Failed
+from local.stack import Stack
+from tests.template.evaluate import PSEUDO, evaluate
+
+SAM = ROOT / ".venv-sam/bin/sam"
+TRANSFORM = ROOT / "tests/template/transform.py"
+REGION = PSEUDO["AWS::Region"]
+STACK = "rowcall-dev"
+BUCKET = "rowcall-artifacts"
+ISSUER, AUDIENCE = "https://issuer.test", "rowcall"
+JWT_SECRET = "of-a-deployment-that-lasts-a-minute"  # noqa: S105
+
+LACKS = {
+    "AWS::ApiGateway::Account": "no type of moto's CloudFormation; where the account's access logs go",
+    "AWS::ApiGateway::Deployment": "moto ignores the Body of a REST API, and deploys none that has no methods",
+    "AWS::ApiGateway::Stage": "no type of moto's CloudFormation; moto serves no stage of a REST API in any case",
+    "AWS::Lambda::Alias": "no type of moto's CloudFormation; what calls the alias is made to call the function",
+    "AWS::Lambda::EventInvokeConfig": "no type of moto's CloudFormation; how often Lambda tries again",
+    "AWS::Scheduler::Schedule": "no type of moto's CloudFormation; the event it would send is sent here",
+    "AWS::WAFv2::WebACL": "no type of moto's CloudFormation; nothing here is behind it",
+    "AWS::WAFv2::WebACLAssociation": "no type of moto's CloudFormation; nothing here is behind it",
+}
+"""Types of resources that moto's CloudFormation cannot make, and why each may be left out here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What is deployed. `environs` are the functions' environments as CloudFormation resolved them, by folder."""
+
+    stack: Stack
+    built: Built
+    template: Mapping[str, Any]
+    resources: Mapping[str, str]
+    left_out: Mapping[str, str]
+    environs: Mapping[str, Mapping[str, str]]
+
+    @property
+    def lambda_environ(self) -> dict[str, str]:
+        """What Lambda gives every function beside its own environment: the region, and credentials."""
+        return {name: value for name, value in self.stack.aws_environ.items() if name.startswith("AWS_")} | {
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+        }
+
+    def client(self, service: str) -> Any:
+        return _client(self.stack, service)
+
+    @contextmanager
+    def function(self, folder: str) -> Iterator[Emulator]:
+        """The deployed function of `functions/<folder>`, in one environment."""
+        environ = {**self.lambda_environ, **self.environs[folder]}
+        with Emulator(self.built, self.built.function(folder), environ, self.stack.processes) as emulator:
+            yield emulator
+
+
+@contextmanager
+def deployed(stack: Stack, **parameters: str) -> Iterator[Deployment]:
+    """Deploy what is built to the moto of `stack`, which needs the sample shop."""
+    artifacts = built()
+    secret = _secret(stack)
+    given = {
+        "Stage": "dev",
+        "SecretArn": secret,
+        "JwtIssuer": ISSUER,
+        "JwtAudience": AUDIENCE,
+        "Architecture": architecture(),
+    } | parameters
+    with tempfile.TemporaryDirectory(dir=BUILDS) as directory:
+        folder = Path(directory)
+        _client(stack, "s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        template = evaluate(_transformed(_packaged(stack, folder), given), given)
+        kept, left_out = without(template, LACKS)
+        (folder / "deployed.json").write_text(json.dumps(kept))
+        _sam(stack, "deploy", "--template-file", folder / "deployed.json", *_HOW)
+        resources = _resources(stack, kept)
+        functions = list(_functions(stack, template, resources, folder))
+        yield Deployment(
+            stack=stack,
+            built=Built(
+                tuple(function for function, _ in functions), artifacts.python, artifacts.version, artifacts.runtime
+            ),
+            template=template,
+            resources=resources,
+            left_out=left_out,
+            environs={function.folder: environ for function, environ in functions},
+        )
+
+
+_HOW = (
+    *("--stack-name", STACK, "--s3-bucket", BUCKET, "--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"),
+    *("--no-confirm-changeset", "--no-progressbar"),
+)
+
+
+def without(template: Mapping[str, Any], types: Iterable[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """`template` less its resources of `types`, and those by name.
+
+    A reference to an alias becomes one to its function; to another of them, a text that says so.
+    """
+    left_out = {name: one["Type"] for name, one in template["Resources"].items() if one["Type"] in set(types)}
+    stands_for: dict[str, str] = {
+        name: template["Resources"][name]["Properties"]["FunctionName"]["Ref"]
+        for name, kind in left_out.items()
+        if kind == "AWS::Lambda::Alias"
+    }
+
+    def mend(value: Any) -> Any:
+        match value:
+            case {"Ref": str(name)} if name in left_out:
+                return {"Fn::GetAtt": [stands_for[name], "Arn"]} if name in stands_for else f"left-out-{name}"
+            case {"Fn::GetAtt": [str(name), attribute]} if name in left_out:
+                return f"left-out-{name}-{attribute}"
+            case {"Fn::Sub": [str(text), known]}:
+                return {"Fn::Sub": [_mend_text(text, left_out, stands_for), mend(known)]}
+            case {"Fn::Sub": str(text)}:
+                return {"Fn::Sub": _mend_text(text, left_out, stands_for)}
+            case dict():
+                return {name: mend(inner) for name, inner in value.items()}
+            case list():
+                return [mend(inner) for inner in value]
+            case _:
+                return value
+
+    resources = {}
+    for name, one in template["Resources"].items():
+        if name in left_out:
+            continue
+        needs = [need for need in _several(one.get("DependsOn", [])) if need not in left_out]
+        resources[name] = mend({part: inner for part, inner in one.items() if part not in ("DependsOn", "Condition")})
+        resources[name] |= {"DependsOn": needs} if needs else {}
+    return {"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources}, left_out
+
+
+def _mend_text(text: str, left_out: Mapping[str, str], stands_for: Mapping[str, str]) -> str:
+    def mend(found: re.Match[str]) -> str:
+        name = found[1].partition(".")[0]
+        if name not in left_out:
+            return found[0]
+        return f"${{{stands_for[name]}.Arn}}" if name in stands_for else f"left-out-{found[1]}"
+
+    return re.sub(r"\$\{([^!}]+)\}", mend, text)
+
+
+def _several(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _packaged(stack: Stack, folder: Path) -> Path:
+    """The built template with its zips uploaded, as `sam package` writes it."""
+    source, packaged = BUILDS / "emulated/template.yaml", folder / "packaged.yaml"
+    _sam(stack, "package", "--template-file", source, "--s3-bucket", BUCKET, "--output-template-file", packaged)
+    return packaged
+
+
+def _transformed(packaged: Path, parameters: Mapping[str, str]) -> Any:
+    done = subprocess.run(
+        [ROOT / ".venv-sam/bin/python", "-I", TRANSFORM, packaged, json.dumps(parameters)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise Failed(f"SAM cannot transform the template:\n{done.stderr[-3000:]}")
+    return json.loads(done.stdout)
+
+
+def _secret(stack: Stack) -> str:
+    """The ARN of the secret that a deployment asks for, with what leads to the laptop's Postgres and Redis."""
+    names = ("DATABASE_URL", "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN", "PLAN_SEAL_KEY")
+    secret = {name: stack.environ[name] for name in names} | {"JWT_SECRET": JWT_SECRET}
+    created = _client(stack, "secretsmanager").create_secret(Name=STACK, SecretString=json.dumps(secret))
+    return str(created["ARN"])
+
+
+def _resources(stack: Stack, template: Mapping[str, Any]) -> dict[str, str]:
+    """The physical ids of everything in `template`. Raises `Failed` if moto dropped something."""
+    found = _client(stack, "cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
+    made = {one["LogicalResourceId"]: one.get("PhysicalResourceId", "") for one in found}
+    dropped = {one["Type"] for name, one in template["Resources"].items() if name not in made}
+    if dropped:
+        raise Failed(f"moto made none of {', '.join(sorted(dropped))}: local/deploy.py must say so in LACKS")
+    return made
+
+
+def _functions(
+    stack: Stack, template: Mapping[str, Any], resources: Mapping[str, str], folder: Path
+) -> Iterator[tuple[Function, dict[str, str]]]:
+    """Each deployed function, its zip unpacked as Lambda would mount it, and its environment."""
+    client, layers = _client(stack, "lambda"), {}
+    for name, one in template["Resources"].items():
+        if one["Type"] == "AWS::Lambda::LayerVersion":  # moto hands out layers without their content
+            layers[name] = _unpacked(stack, one["Properties"]["Content"]["S3Key"], folder / name) / "python"
+    for name, one in template["Resources"].items():
+        if one["Type"] != "AWS::Lambda::Function":
+            continue
+        told = client.get_function(FunctionName=resources[name])
+        about = told["Configuration"]
+        function = Function(
+            name=about["FunctionName"],
+            folder=about["Handler"].split(".")[0],
+            handler=about["Handler"],
+            timeout=about["Timeout"],
+            memory=about["MemorySize"],
+            code=_unpacked(stack, told["Code"]["Location"].rpartition("/")[2], folder / name),
+            layers=tuple(layers[layer["Ref"]] for layer in one["Properties"]["Layers"] if layer["Ref"] in layers),
+        )
+        yield function, about.get("Environment", {}).get("Variables", {})
+
+
+def _unpacked(stack: Stack, key: str, where: Path) -> Path:
+    content = _client(stack, "s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        archive.extractall(where)  # made by `sam package` a moment ago
+    return where
+
+
+def _client(stack: Stack, service: str) -> Any:
+    session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=REGION)  # noqa: S106
+    return session.client(service, endpoint_url=_endpoint(stack))
+
+
+def _endpoint(stack: Stack) -> str:
+    """By its name: moto takes a bucket's name for the first part of a host that is an address."""
+    if stack.aws is None:
+        raise Failed("AWS_ENDPOINT_URL is set: a deployment to a moto of ours needs to start one")
+    return stack.aws.url.replace("127.0.0.1", "localhost")
+
+
+def _sam(stack: Stack, *arguments: str | Path) -> None:
+    ours = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    aws = {name: value for name, value in stack.aws_environ.items() if name.startswith("AWS_")}
+    aws |= {"AWS_ENDPOINT_URL": _endpoint(stack), "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
+    done = subprocess.run(
+        [SAM, *arguments],
+        env=ours | aws | {"SAM_CLI_TELEMETRY": "0"},
+        cwd=BUILDS,  # where no samconfig.toml is
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        moto = stack.aws.last_words() if stack.aws else ""
+        raise Failed(f"sam {arguments[0]} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}\nmoto said:\n{moto}")
+
+
+def token(**claims: Any) -> str:
+    """A token by which the deployment lets `claims` in."""
+    standard = {"sub": "ann", "tenant": "acme", "scope": "query chat operator", "iss": ISSUER, "aud": AUDIENCE}
+    return jwt.encode(standard | {"exp": time.time() + 600} | claims, JWT_SECRET)
+
+
+def sent(name: str, **changes: Any) -> Any:
+    """The event of `events/<name>.json` as a signed-in asker causes it."""
+    event = json.loads((ROOT / "events" / f"{name}.json").read_text()) | changes
+    if "httpMethod" in event:
+        event["headers"] = event["headers"] | {"Authorization": f"Bearer {token()}"}
+        event["multiValueHeaders"] = {header: [value] for header, value in event["headers"].items()}
+    return event
+
+
+def main() -> int:
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        with ExitStack() as context:
+            begin = time.monotonic()
+            with console.status("deploying …"):
+                deployment = context.enter_context(deployed(context.enter_context(Stack({}))))
+            count = len(deployment.resources)
+            console.print(f"[green]✓[/] deployed {count} resources in {time.monotonic() - begin:.1f} s")
+            for name, kind in deployment.left_out.items():
+                console.print(f"  [dim]left out {name} ({kind}): {LACKS[kind]}[/]")
+            return max(_show(console, deployment, folder) for folder in sorted(deployment.environs))
+    except Failed as failed:
+        console.print(f"[red]✗[/] {failed}")
+        return 2
+
+
+def _show(console: Console, deployment: Deployment, folder: str) -> int:
+    """Send the function of `folder` its events; 1 if one of them makes it fail."""
+    worst = 0
+    with deployment.function(folder) as emulator:
+        for path in sorted((ROOT / "events").glob(f"{folder}.*.json")):
+            done = emulator.invoke(sent(path.stem))
+            wrong = done.failed or _status(done) >= 500
+            worst = max(worst, int(wrong))
+            init = f", init {done.init_ms:.0f} ms" if done.init_ms else ""
+            mark = "[red]✗[/]" if wrong else "[green]✓[/]"
+            console.print(f"{mark} {path.stem}: {_status(done) or 'done'} in {done.duration_ms:.0f} ms{init}")
+    return worst
+
+
+def _status(done: Invocation) -> int:
+    return int(done.response.get("statusCode", 0)) if isinstance(done.response, dict) else 0
+
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt):
+        sys.exit(main())

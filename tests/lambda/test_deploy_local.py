@@ -1,0 +1,89 @@
+"""The deployment, to moto's CloudFormation: all of the template is made there or left out for a reason, and every
+function that was deployed, with the environment that CloudFormation gave it, takes the events that AWS sends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from moto.cloudformation.parsing import resource_class_from_type
+
+from local.deploy import LACKS, Deployment, deployed, sent, token
+from local.emulator import Emulator
+from local.processes import ROOT
+from local.stack import Stack
+
+pytestmark = pytest.mark.timeout(600)
+
+EVENTS = sorted(path.stem for path in (ROOT / "events").glob("*.json"))
+
+
+@pytest.fixture(scope="module")
+def deployment() -> Iterator[Deployment]:
+    with Stack({}) as stack, deployed(stack) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def functions(deployment: Deployment) -> Iterator[dict[str, Emulator]]:
+    with ExitStack() as context:
+        yield {folder: context.enter_context(deployment.function(folder)) for folder in deployment.environs}
+
+
+def test_all_of_the_template_is_made_or_left_out_for_a_reason(deployment: Deployment) -> None:
+    assert deployment.resources.keys() | deployment.left_out.keys() == deployment.template["Resources"].keys()
+    assert set(deployment.left_out.values()) == set(LACKS), "a reason that nothing needs"
+
+
+@pytest.mark.parametrize("kind", [kind for kind, why in LACKS.items() if why.startswith("no type of moto's")])
+def test_what_is_left_out_is_still_lacking(kind: str) -> None:
+    assert resource_class_from_type(kind) is None
+
+
+def test_every_function_is_deployed_with_an_environment_that_is_resolved(deployment: Deployment) -> None:
+    folders = {path.parent.name for path in (ROOT / "functions").glob("*/__init__.py")}
+    assert deployment.environs.keys() == folders
+    for environ in deployment.environs.values():
+        secret = deployment.client("secretsmanager").describe_secret(SecretId=environ["SECRET_ARN"])
+        assert secret["ARN"] == environ["SECRET_ARN"]
+        for name, value in environ.items():
+            assert isinstance(value, str)
+            assert "left-out" not in value, name
+            assert "${" not in value, name
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_every_event_is_taken_by_the_deployed_function(functions: dict[str, Emulator], name: str) -> None:
+    folder, _, what = name.partition(".")
+    done = functions[folder].invoke(sent(name))
+    assert not done.failed, done.log
+    if folder == "api":
+        assert done.response["statusCode"] == (400 if what == "invalid" else 200), done.response
+
+
+def test_the_deployed_api_lets_nobody_in_without_a_token_of_its_issuer(functions: dict[str, Emulator]) -> None:
+    def status(authorization: str | None) -> int:
+        event = sent("api.query")
+        headers = {name: value for name, value in event["headers"].items() if name != "Authorization"}
+        event["headers"] = headers | ({"Authorization": authorization} if authorization else {})
+        event["multiValueHeaders"] = {name: [value] for name, value in event["headers"].items()}
+        response: dict[str, Any] = functions["api"].invoke(event).response
+        return int(response["statusCode"])
+
+    assert status(None) == 401
+    assert status(f"Bearer {token(iss='https://someone.else')}") == 401
+    assert status(f"Bearer {token(scope='chat')}") == 403
+    assert status(f"Bearer {token()}") == 200
+
+
+def test_a_question_of_one_tenant_is_remembered_for_that_tenant_alone(functions: dict[str, Emulator]) -> None:
+    def layer(tenant: str) -> int:
+        event = sent("api.query", body=json.dumps({"query": "count shipped orders"}))
+        event["headers"]["Authorization"] = f"Bearer {token(tenant=tenant)}"
+        event["multiValueHeaders"] = {name: [value] for name, value in event["headers"].items()}
+        return int(json.loads(functions["api"].invoke(event).response["body"])["meta"]["cache_layer"])
+
+    assert [layer("north"), layer("north"), layer("south")] == [3, 1, 3]
