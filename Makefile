@@ -9,7 +9,7 @@ EVENT ?= events/api.query.json
 STAGE ?= dev
 VENV := .venv
 BIN := $(VENV)/bin
-export PYTHONPATH := layers:functions:.
+export PYTHONPATH := layers:functions:client:.
 export PYTHONDONTWRITEBYTECODE :=
 export SAM_CLI_TELEMETRY := 0
 

@@ -9,13 +9,14 @@ import os
 import sys
 from contextlib import ExitStack, suppress
 
-import httpx
 from rich.console import Console
 
 from local import show
 from local.api import served
 from local.processes import STATE, Failed
 from local.start import started
+from rowcall_client import Rowcall, RowcallError
+from rowcall_client.show import failure
 
 
 def main(question: str) -> int:
@@ -28,15 +29,12 @@ def main(question: str) -> int:
             url = None if os.environ.get("DATABASE_URL") else served()
             if not url:
                 url = context.enter_context(started(console, STATE / "ask.log"))[1].url
-            with httpx.Client(base_url=url, timeout=60) as client:
+            with Rowcall(url) as client:
                 asked = show.ask(client, question)
-            if asked.status != 200:
-                show.problem(console, asked)
-                return 1
             console.print()
             show.answer(console, asked, rows=20)
-    except (Failed, httpx.HTTPError) as failed:
-        show.failure(console, failed)
+    except (Failed, RowcallError) as failed:
+        failure(console, failed)
         return 1
     return 0
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 
-import httpx
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -17,6 +16,8 @@ from local import show
 from local.processes import ROOT, STATE, Failed
 from local.stack import Stack
 from local.start import started
+from rowcall_client import Rowcall, RowcallError
+from rowcall_client.show import failure
 
 QUESTIONS = (
     "show active users",
@@ -35,27 +36,28 @@ def main() -> int:
     try:
         with started(console, LOG) as (stack, api):
             asking = [(question, rows) for question in QUESTIONS for rows in (10, 3)] + [(OTHER_VALUE, 10)]
-            with httpx.Client(base_url=api.url, timeout=60) as client:
+            with Rowcall(api.url) as client:
                 answers = [_ask(console, stack, client, question, rows) for question, rows in asking]
             _summary(console, answers)
             console.print("\nstopping …")
-    except (Failed, httpx.HTTPError) as failed:
-        show.failure(console, failed)
+    except (Failed, RowcallError) as failed:
+        failure(console, failed)
         return 1
     console.print("All stopped. [bold]make serve[/] keeps it up.")
     return 0
 
 
-def _ask(console: Console, stack: Stack, client: httpx.Client, question: str, rows: int) -> tuple[show.Asked, str]:
+def _ask(console: Console, stack: Stack, client: Rowcall, question: str, rows: int) -> tuple[show.Asked, str]:
     """The answer, shown, and the Redis requests that the bridge counted (where Redis is not ours: the API)."""
     console.print()
     console.rule(Text(question, "bold"), align="left")
     before = stack.bridge.requests if stack.bridge else 0
-    asked = show.ask(client, question)
+    try:
+        asked = show.ask(client, question)
+    except RowcallError as error:
+        failure(console, error)
+        raise Failed(f"{question!r} was not answered. The API's log is {LOG.relative_to(ROOT)}") from error
     redis = str(stack.bridge.requests - before) if stack.bridge else asked.trips("redis")
-    if asked.status != 200:
-        show.problem(console, asked)
-        raise Failed(f"{question!r} was not answered. The API's log is {LOG.relative_to(ROOT)}")
     show.answer(console, asked, rows)
     return asked, redis
 
@@ -65,11 +67,11 @@ def _summary(console: Console, answers: list[tuple[show.Asked, str]]) -> None:
     for name in ("question", "layer", "rows", "Redis", "Postgres", "ms"):
         table.add_column(name, justify="left" if name == "question" else "right")
     for asked, redis in answers:
-        meta = asked.document["meta"]
+        meta = asked.answer["meta"]
         table.add_row(
             Text(asked.question),
             str(meta["cache_layer"]),
-            str(asked.document["row_count"]),
+            str(asked.answer["row_count"]),
             redis,
             asked.trips("postgres"),
             f"{asked.milliseconds:.1f}",

@@ -10,10 +10,10 @@ from contextlib import suppress
 
 from rich.console import Console
 
-from local import show
 from local.api import SERVED
 from local.processes import ROOT, STATE, Failed
 from local.start import started
+from rowcall_client.show import failure
 
 CURL = """curl {url}/api/query -H 'content-type: application/json' -d '{{"query": "top 5 products by revenue"}}'"""
 
@@ -45,7 +45,7 @@ def main() -> int:
                 SERVED.unlink(missing_ok=True)
                 console.print("\nstopping …")
     except Failed as failed:
-        show.failure(console, failed)
+        failure(console, failed)
         return 1
     return 0
 

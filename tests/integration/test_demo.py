@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
-import httpx
 import pytest
 
 from local import demo, show
@@ -18,6 +17,7 @@ from local.bridge import Bridge
 from local.postgres import Postgres
 from local.processes import ROOT, free_port
 from local.stack import Stack
+from rowcall_client import Rowcall
 
 REVENUE = """
     SELECT products.name, sum(quantity * unit_price) AS revenue
@@ -26,24 +26,23 @@ REVENUE = """
 
 
 @pytest.fixture(scope="module")
-def client(stack: Stack, shop: str) -> Iterator[httpx.Client]:
+def client(stack: Stack, shop: str) -> Iterator[Rowcall]:
     api = Api(stack, free_port())
-    with httpx.Client(base_url=api.url, timeout=30) as client:
+    with Rowcall(api.url) as client:
         yield client
     api.stop()
 
 
-def rows(client: httpx.Client, question: str) -> list[dict[str, Any]]:
+def rows(client: Rowcall, question: str) -> list[dict[str, Any]]:
     """What two answers agree on: the first planned, the second remembered."""
     first, again = show.ask(client, question), show.ask(client, question)
-    assert (first.status, again.status) == (200, 200), first.document
-    assert again.document["meta"]["cache_layer"] == 1
+    assert again.answer["meta"]["cache_layer"] == 1
     assert (again.trips("redis"), again.trips("postgres")) == ("1", "1")
-    assert again.document["data"] == first.document["data"]
-    return list(again.document["data"])
+    assert again.answer["data"] == first.answer["data"]
+    return list(again.answer["data"])
 
 
-def test_active_users(client: httpx.Client, bridge: Bridge, postgres: Postgres, shop: str) -> None:
+def test_active_users(client: Rowcall, bridge: Bridge, postgres: Postgres, shop: str) -> None:
     active = {
         user_id: (email, name)
         for user_id, email, name in postgres.sql("SELECT id, email, full_name FROM users WHERE status = 'active'", shop)
@@ -53,23 +52,23 @@ def test_active_users(client: httpx.Client, bridge: Bridge, postgres: Postgres, 
     assert answered.items() <= active.items()
 
 
-def test_pending_orders(client: httpx.Client, bridge: Bridge, postgres: Postgres, shop: str) -> None:
+def test_pending_orders(client: Rowcall, bridge: Bridge, postgres: Postgres, shop: str) -> None:
     (row,) = rows(client, "count pending orders")
     assert list(row.values()) == postgres.sql("SELECT count(*) FROM orders WHERE status = 'pending'", shop)[0]
 
 
-def test_products_by_revenue(client: httpx.Client, bridge: Bridge, postgres: Postgres, shop: str) -> None:
+def test_products_by_revenue(client: Rowcall, bridge: Bridge, postgres: Postgres, shop: str) -> None:
     ten = rows(client, "top 10 products by revenue")
     assert [[name, Decimal(str(revenue))] for name, revenue in map(dict.values, ten)] == postgres.sql(
         f"{REVENUE} 10", shop
     )
     asked = bridge.requests
-    five = show.ask(client, "top 5 products by revenue").document
+    five = show.ask(client, "top 5 products by revenue").answer
     assert (five["meta"]["cache_layer"], bridge.requests - asked) == (1, 1)
     assert five["data"] == ten[:5]
 
 
-def test_recent_orders(client: httpx.Client, bridge: Bridge, postgres: Postgres, shop: str) -> None:
+def test_recent_orders(client: Rowcall, bridge: Bridge, postgres: Postgres, shop: str) -> None:
     recent = """
         SELECT id FROM orders WHERE created_at >= now() - interval '7 days' ORDER BY created_at DESC LIMIT 50"""
     assert [[row["id"]] for row in rows(client, "recent orders from last 7 days")] == postgres.sql(recent, shop)
@@ -79,7 +78,7 @@ def run(stack: Stack, module: str, *arguments: str, database: str) -> subprocess
     """A module of `local` as `make` runs it, on the parts of the session's stack."""
     assert stack.postgres
     environ = os.environ | stack.environ | {"DATABASE_URL": stack.postgres.reader_url(database), "COLUMNS": "100"}
-    path = os.pathsep.join(("layers", "functions", "."))
+    path = os.pathsep.join(("layers", "functions", "client", "."))
     return subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
@@ -120,4 +119,4 @@ def test_ask_answers_or_says_why_not(stack: Stack, bridge: Bridge, make_database
     assert "[bold]Mars" in done.stdout
     done = run(stack, "local.ask", "what is the meaning of life", database=database)
     assert done.returncode == 1
-    assert "422" in done.stdout
+    assert "✗ " in done.stdout

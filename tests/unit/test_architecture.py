@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOMAIN = ROOT / "layers" / "rowcall"
 FUNCTIONS = ROOT / "functions"
 FOLDERS = {path.parent.name for path in FUNCTIONS.glob("*/__init__.py")}
-OURS = {"rowcall", "local", "tests", "benchmarks", "evals", "docs"} | FOLDERS
+OURS = {"rowcall", "rowcall_client", "local", "tests", "benchmarks", "evals", "docs"} | FOLDERS
 
 ALONE: dict[str, tuple[str, ...]] = {
     "upstash_redis": ("cache/store.py",),
@@ -58,6 +58,11 @@ def test_the_domain_knows_neither_functions_nor_http_nor_lambda(path: Path) -> N
 @pytest.mark.parametrize("path", sources(FUNCTIONS), ids=lambda path: str(path.relative_to(FUNCTIONS)))
 def test_a_function_knows_itself_and_the_domain_only(path: Path) -> None:
     assert packages(path) & OURS <= {"rowcall", path.relative_to(FUNCTIONS).parts[0]}
+
+
+@pytest.mark.parametrize("path", sources(ROOT / "client"), ids=lambda path: path.name)
+def test_the_client_knows_the_contract_and_none_of_our_code(path: Path) -> None:
+    assert packages(path) & OURS <= {"rowcall_client"}
 
 
 @pytest.mark.parametrize("path", [*sources(DOMAIN), *sources(FUNCTIONS)], ids=lambda path: str(path.relative_to(ROOT)))
