@@ -20,7 +20,7 @@ from rowcall.cache.catalogs import Catalogs
 from rowcall.cache.plans import Plans
 from rowcall.cache.store import Store
 from rowcall.catalog import Catalog
-from rowcall.database import introspection
+from rowcall.database import iam, introspection
 from rowcall.database.connection import Database
 from rowcall.deadline import Deadline
 from rowcall.reporting import Reporter
@@ -57,6 +57,7 @@ class Services:
             connect_timeout=settings.database_connect_timeout,
             setting="DATABASE_READ_URL" if settings.database_read_url.get_secret_value() else "DATABASE_URL",
             tenant_setting=settings.tenant_setting,
+            sign=iam.password if settings.database_auth == "iam" else None,
         )
 
     @cached_property

@@ -62,6 +62,11 @@ class Settings(BaseModel):
     database_read_url: SecretStr = Field(
         SecretStr(""), description="A reader endpoint or replica; questions run there when it is set."
     )
+    database_auth: Literal["password", "iam"] = Field(
+        "password",
+        description="`iam` signs in to RDS, Aurora or RDS Proxy with tokens of the AWS role that this runs as; "
+        "URLs then hold no password, and TLS is a must.",
+    )
     database_ca_file: str = Field(
         "",
         description="PEM file of the authority that signs the database's certificate; system trust if empty.",

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import threading
 import weakref
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -24,6 +24,7 @@ from rowcall.database.values import TYPE_NAMES
 from rowcall.deadline import Deadline
 from rowcall.errors import Problem
 from rowcall.rotation import Rotating
+from rowcall.settings import InvalidSettings
 
 QUERY_CANCELED = "57014"
 LOCK_NOT_AVAILABLE = "55P03"
@@ -73,14 +74,19 @@ class Database:
         connect_timeout: float = 2.0,
         setting: str = "DATABASE_URL",
         tenant_setting: str = "",
+        sign: Callable[[Address], str] | None = None,
     ) -> None:
         """`tenant_setting` is what a statement's tenant is told to Postgres by, if at all, for row-level security.
 
+        `sign` makes each connection's password, which is then sent by TLS or not at all; the `url` needs none.
         Raises `InvalidSettings` for a `url` or `ca_file` that cannot be understood; connects to nothing.
         """
         self._url = url if isinstance(url, Rotating) else Rotating(url, lambda: self._url.value)
         self._parse = partial(Address.parse, ca_file=ca_file, setting=setting)
         self._address = self._parse(self._url.value)
+        self._sign = sign
+        if sign and self._address.tls is None:
+            raise InvalidSettings(f"{setting}: must lead to the database by TLS with DATABASE_AUTH=iam")
         self._connect_timeout = connect_timeout
         self._tenant_setting = tenant_setting
         self._own = threading.local()
@@ -174,12 +180,17 @@ class Database:
         """A new connection; with the password read anew when the server refuses the one we knew."""
         used = self._url.value
         try:
-            return Session(self._address, deadline.within(self._connect_timeout))
+            return self._session_at(self._address, deadline)
         except DatabaseError as error:
             if error.args[0].get("C") not in NOT_LET_IN or not self._url.renewed(used):
                 raise
         self._address = self._parse(self._url.value)
-        return Session(self._address, deadline.within(self._connect_timeout))
+        return self._session_at(self._address, deadline)
+
+    def _session_at(self, address: Address, deadline: Deadline) -> Session:
+        if self._sign:
+            address = replace(address, password=self._sign(address))
+        return Session(address, deadline.within(self._connect_timeout))
 
 
 def _meaning(error: DatabaseError) -> Exception:
