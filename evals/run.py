@@ -34,7 +34,7 @@ from rowcall.deadline import Deadline
 from rowcall.errors import Problem, UnsafePlan
 from rowcall.plan import Draft
 from rowcall.planners import Asking, Failed, Planner
-from rowcall.planners.chain import build
+from rowcall.planners.chain import build, providers
 from rowcall.pricing import dollars
 from rowcall.question import read
 from rowcall.settings import load
@@ -249,7 +249,7 @@ def planner_named(name: str) -> Planner:
     needless = {"DATABASE_URL": "postgresql://none@127.0.0.1/none", "UPSTASH_REDIS_REST_URL": "http://127.0.0.1"}
     needless |= {"UPSTASH_REDIS_REST_TOKEN": "none", "PLAN_SEAL_KEY": secrets.token_hex(32)}
     settings = load(needless | os.environ | {"PLANNERS": name})
-    return build(settings, lambda field, _: str(getattr(settings, field).get_secret_value()))[0]
+    return build(settings, providers(settings, lambda field, _: str(getattr(settings, field).get_secret_value())))[0]
 
 
 def run(suite: Path, planner: Planner, tell: Callable[[str], None]) -> list[Result]:

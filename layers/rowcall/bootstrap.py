@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rowcall.cache.inventory import Inventory
     from rowcall.cache.semantic import Semantic
     from rowcall.embedders import Embedder
+    from rowcall.planners.provider import Provider
     from rowcall.planning import Planning
 
 
@@ -149,6 +150,13 @@ class Services:
         )
 
     @cached_property
+    def providers(self) -> list[Provider]:
+        """The models that planning and chat ask, each over one connection for both."""
+        from rowcall.planners import chain
+
+        return chain.providers(self.settings, self._secret)
+
+    @cached_property
     def planning(self) -> Planning:
         """Built on a miss only: it brings the SQL parser."""
         from rowcall.planners import chain
@@ -156,7 +164,7 @@ class Services:
 
         settings = self.settings
         return Planning(
-            chain.build(settings, self._secret),
+            chain.build(settings, self.providers),
             self.database,
             self.ledger,
             cost_ceiling=settings.plan_cost_ceiling,
@@ -174,7 +182,9 @@ class Services:
 
     def close(self) -> None:
         """Close what was opened."""
-        for name in ("planning", "semantic", "database", "store"):
+        for provider in self.__dict__.get("providers", ()):
+            provider.close()
+        for name in ("semantic", "database", "store"):
             if self.__dict__.get(name):
                 self.__dict__[name].close()
 

@@ -98,11 +98,6 @@ class Planning:
         """
         return _Work(self, Asking(question, catalog), principal, row_cap, deadline, examples).plan()
 
-    def close(self) -> None:
-        """Close what the planners opened."""
-        for planner in self.planners:
-            planner.close()
-
 
 class _Work:
     """One question on its way through the planners."""

@@ -47,7 +47,7 @@ def services(bridge: Bridge, database_url: str, stub: LlmStub, monkeypatch: pyte
         "USER_BUDGET_USD": "2",
     }
     running = bootstrap.start(environ)
-    running.planning.planners[0].load()  # type: ignore[attr-defined]
+    running.providers[0].load()
     monkeypatch.setattr(dependencies, "services", lambda: running)
     yield running
     running.close()

@@ -228,7 +228,7 @@ def test_without_redis_it_says_so(start: Start) -> None:
 
 def with_model(start: Start, stub: LlmStub, **settings: str) -> Services:
     services = start(ANTHROPIC_API_KEY="key", ANTHROPIC_BASE_URL=stub.url, **settings)
-    services.planning.planners[0].load()  # type: ignore[attr-defined]
+    services.providers[0].load()
     return services
 
 

@@ -100,6 +100,3 @@ class Planner(Protocol):
 
     def propose(self, asking: Asking, deadline: Deadline) -> Proposal:
         """Raises `PlannerUnavailable`, and `Problem` when the deadline is over."""
-
-    def close(self) -> None:
-        """Close what was opened."""

@@ -5,13 +5,18 @@ Settings alone decide; nothing is connected and no SDK is loaded until a planner
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 from rowcall.errors import Unanswerable
 from rowcall.planners import Asking, CannotAnswer, Planner, Proposal
 from rowcall.pricing import NoPrice, Price, price
 from rowcall.settings import InvalidSettings, Settings
+
+if TYPE_CHECKING:
+    from rowcall.planners.provider import Provider
 
 Secret = Callable[[str, bool], str]
 """A secret setting by its field's name; with True it is read anew from where secrets are kept."""
@@ -42,9 +47,6 @@ class GrammarPlanner:
             return Proposal(grammar.plan(asking.question, asking.catalog))
         except Unanswerable as abstained:
             return Proposal(CannotAnswer(abstained.detail, abstained.suggestions))
-
-    def close(self) -> None:
-        pass
 
 
 def choose(settings: Settings) -> tuple[list[Chosen], list[str]]:
@@ -77,49 +79,50 @@ def choose(settings: Settings) -> tuple[list[Chosen], list[str]]:
     return chosen, [name for name in order if not credentials[name]]
 
 
-def build(settings: Settings, secret: Secret) -> list[Planner]:
-    """The planners of `settings`. Raises `InvalidSettings`."""
-    return [_build(planner, settings, secret) for planner in choose(settings)[0]]
+def build(settings: Settings, providers: Sequence[Provider]) -> list[Planner]:
+    """The planners of `settings`, by those of `providers` or without one. Raises `InvalidSettings`."""
+    by_name = {provider.name: provider for provider in providers}
+    return [_build(planner, settings, by_name.get(planner.name)) for planner in choose(settings)[0]]
 
 
-def _build(planner: Chosen, settings: Settings, secret: Secret) -> Planner:
-    if planner.name == "grammar":
+def _build(planner: Chosen, settings: Settings, provider: Provider | None) -> Planner:
+    if provider is None:
         return GrammarPlanner()
 
     from rowcall.planners.model import Limits
+
+    limits = Limits(settings.catalog_tokens, settings.llm_max_tokens)
+    if planner.name == "openai":
+        from rowcall.planners.openai import OpenAIPlanner
+
+        return OpenAIPlanner(provider, limits)
+
+    from rowcall.planners.anthropic import AnthropicPlanner
+
+    return AnthropicPlanner(provider, limits)
+
+
+def providers(settings: Settings, secret: Secret) -> list[Provider]:
+    """The models of `settings`, in the order they are asked. Raises `InvalidSettings`."""
+    models = [planner for planner in choose(settings)[0] if planner.model]
+    return [_provider(planner, settings, secret) for planner in models]
+
+
+def _provider(chosen: Chosen, settings: Settings, secret: Secret) -> Provider:
+    from rowcall.planners.provider import Anthropic, Bedrock, OpenAI
     from rowcall.planners.retrying import Retrying
 
-    cost = price_of(planner.model, settings)
-    limits = Limits(
-        Retrying(settings.llm_retries, settings.llm_timeout), settings.catalog_tokens, settings.llm_max_tokens
-    )
-    match planner.name:
+    model, cost = chosen.model, price_of(chosen.model, settings)
+    retrying = Retrying(settings.llm_retries, settings.llm_timeout)
+    match chosen.name:
         case "anthropic":
-            from rowcall.planners.anthropic import AnthropicPlanner
-
-            return AnthropicPlanner(
-                planner.model,
-                cost,
-                lambda fresh: secret("anthropic_api_key", fresh),
-                limits,
-                base_url=settings.anthropic_base_url,
-            )
+            key = partial(secret, "anthropic_api_key")
+            return Anthropic(model, cost, key, retrying, base_url=settings.anthropic_base_url)
         case "openai":
-            from rowcall.planners.openai import OpenAIPlanner
-
-            return OpenAIPlanner(
-                planner.model,
-                cost,
-                lambda fresh: secret("openai_api_key", fresh),
-                limits,
-                base_url=settings.openai_base_url,
-            )
+            key = partial(secret, "openai_api_key")
+            return OpenAI(model, cost, key, retrying, base_url=settings.openai_base_url)
         case _:
-            from rowcall.planners.bedrock import BedrockPlanner
-
-            return BedrockPlanner(
-                planner.model, cost, limits, region=settings.bedrock_region, base_url=settings.bedrock_base_url
-            )
+            return Bedrock(model, cost, retrying, region=settings.bedrock_region, base_url=settings.bedrock_base_url)
 
 
 def price_of(model: str, settings: Settings) -> Price:
