@@ -16,7 +16,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from rowcall import bind, guard, telemetry
-from rowcall.budget import BREAKER_SECONDS, Admitted, Call, Ledger, ShutOff
+from rowcall.budget import Admitted, Call, Ledger, ShutOff
 from rowcall.cache.store import StoreUnavailable
 from rowcall.catalog import Catalog
 from rowcall.database.connection import Database, StatementFailed
@@ -33,6 +33,7 @@ from rowcall.planners import (
     PlannerUnavailable,
     Unusable,
 )
+from rowcall.planners.choosing import Choosing
 from rowcall.pricing import Tokens, dollars
 from rowcall.question import Question
 
@@ -116,8 +117,7 @@ class _Work:
         self.principal = principal
         self._row_cap = row_cap
         self.deadline = deadline
-        self._passed_over: list[PlannerUnavailable] = []
-        self._over_budget: Problem | None = None
+        self._choosing = Choosing(planning.ledger, principal)
         self._load_examples = cache(examples)
 
     def plan(self) -> Plan:
@@ -131,7 +131,12 @@ class _Work:
                     abstained = error
             elif plan := self._with_models(waiting):
                 return plan
-        raise self._over_budget or self._none_reached() or abstained or Unanswerable("No planner can read this.")
+        raise (
+            self._choosing.over_budget
+            or self._choosing.none_reached()
+            or abstained
+            or Unanswerable("No planner can read this.")
+        )
 
     def _without_model(self, planner: Planner) -> Plan:
         proposal = planner.propose(self.asking, self.deadline)
@@ -150,36 +155,18 @@ class _Work:
     def _with_models(self, waiting: list[Planner]) -> Plan | None:
         """The plan of the first model that may be asked and replies; what was asked or passed over leaves `waiting`."""
         models = list(takewhile(lambda planner: planner.price is not None, waiting))
+        del waiting[: len(models)]
         self.asking = replace(self.asking, examples=tuple(self._load_examples()))
-        try:
-            admitted = self.planning.ledger.admit(
-                self.principal,
-                [(planner.name, planner.worst_cost(self.asking)) for planner in models],
-                self.deadline,
-            )
-        except StoreUnavailable:
-            self._pass_over(models, "is not asked while what it costs cannot be counted", None)
-            del waiting[: len(models)]
+        chosen = self._choosing.choose(models, lambda planner: planner.worst_cost(self.asking), self.deadline)
+        waiting[:0] = models
+        if chosen is None:
             return None
-        except Problem as problem:
-            if problem.code != "budget_exceeded":
-                raise
-            self._over_budget = problem
-            self._pass_over(models, "would cost more than the budget allows", None)
-            del waiting[: len(models)]
-            return None
-        if isinstance(admitted, ShutOff):
-            self._pass_over(models, "has failed too often of late", admitted.retry_after)
-            del waiting[: len(models)]
-            return None
-        self._pass_over(models[: admitted.candidate], "has failed too often of late", None)
-        planner = models[admitted.candidate]
-        del waiting[: admitted.candidate + 1]
+        planner, admitted = chosen
         others = any(planner.price is not None for planner in waiting)
         try:
             return self._with_model(planner, admitted, self.deadline.within(self.deadline.left() * _share(others)))
         except PlannerUnavailable as error:
-            self._passed_over.append(error)
+            self._choosing.passed_over.append(error)
             return None
 
     def _with_model(self, planner: Planner, admitted: Admitted, deadline: Deadline) -> Plan:
@@ -190,21 +177,6 @@ class _Work:
         finally:
             conversation.settle()
 
-    def _pass_over(self, planners: Sequence[Planner], reason: str, retry_after: float | None) -> None:
-        self._passed_over += [PlannerUnavailable(planner.name, reason, retry_after) for planner in planners]
-
-    def _none_reached(self) -> Problem | None:
-        if not self._passed_over:
-            return None
-        said = "; ".join(f"{error.planner} {error.reason}" for error in self._passed_over)
-        waits = [error.retry_after for error in self._passed_over if error.retry_after]
-        return Problem(
-            "planner_unavailable",
-            f"Answering this needs a model, and none could be asked: {said}.",
-            retry_after=min(waits) if waits else BREAKER_SECONDS,
-            members={"planners": [error.planner for error in self._passed_over]},
-        )
-
     def made(self, plan: Plan, planner: Planner, bill: _Bill) -> Plan:
         return replace(
             plan,
@@ -214,7 +186,7 @@ class _Work:
             attempts=bill.attempts,
             input_tokens=bill.tokens.total_input,
             output_tokens=bill.tokens.output,
-            passed_over=tuple(error.planner for error in self._passed_over),
+            passed_over=tuple(error.planner for error in self._choosing.passed_over),
         )
 
     def check(self, draft: Draft) -> Plan:
