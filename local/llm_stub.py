@@ -55,13 +55,19 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Says:
-    """A model's reply. `tool` are the arguments of the tool, or the fields of the structured output."""
+    """A model's reply. `tool` are the arguments of the first tool, or the fields of the structured output.
+
+    `tools` are calls by name; arguments that are a text are sent as they are. Events of a stream come `pause` seconds
+    after each other.
+    """
 
     tool: Any = None
+    tools: Sequence[tuple[str, Any]] = ()
     text: str = ""
     stop: str = ""
     refusal: str = ""
     usage: Usage | None = Usage()
+    pause: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,15 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
+class Ends:
+    """A stream ends properly, as far as HTTP goes, after so many of its events; or with an `error` event then."""
+
+    after: int
+    says: Says = Says(text="…")
+    error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Drip:
     """The reply comes byte by byte with this many seconds between."""
 
@@ -104,7 +119,7 @@ class Hang:
     seconds: float = 60.0
 
 
-Reply = Says | Status | Raw | Cut | Drip | Hang
+Reply = Says | Status | Raw | Cut | Ends | Drip | Hang
 Script = Reply | Callable[[Recorded], Reply]
 
 
@@ -183,8 +198,21 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, request: Recorded, reply: Reply) -> None:
         match reply:
+            case Says(pause=pause) if pause and request.body.get("stream"):
+                events = _events(request, reply)
+                self._head(200, sum(map(len, events)), "text/event-stream", {})
+                for event in events:
+                    self.wfile.write(event)
+                    if self.owner._stopping.wait(pause):
+                        return
             case Says():
                 self._send(200, *_body(request, reply))
+            case Ends(after, says, error):
+                events = _events(request, says)[:after]
+                if error:
+                    fault = {"type": "error", "error": {"type": "overloaded_error", "message": "scripted"}}
+                    events.append(f"event: error\ndata: {json.dumps(fault)}\n\n".encode())
+                self._send(200, b"".join(events), "text/event-stream")
             case Status(code, headers, body):
                 self._send(code, body, "application/json", headers)
             case Raw(body, content_type):
@@ -230,39 +258,49 @@ def _body(request: Recorded, says: Says) -> tuple[bytes, str]:
         return _json({"input_tokens": len(request.text) // 4 + 1})
     if request.path.endswith("/embeddings"):
         return _json(_embeddings(request))
+    if request.body.get("stream"):
+        return b"".join(_events(request, says)), "text/event-stream"
     if request.path.endswith("/chat/completions"):
-        if request.body.get("stream"):
-            return _sse(_completion_chunks(request, says), named=False)
         return _json(_completion(request, says))
     if request.path.endswith(("/messages", "/invoke")):
-        if request.body.get("stream"):
-            return _sse(_message_events(request, says), named=True)
         return _json(_message(request, says))
     return _json({})
+
+
+def _events(request: Recorded, says: Says) -> list[bytes]:
+    """Server-sent events. Anthropic names its events; OpenAI does not, and ends with `[DONE]`."""
+    if request.path.endswith("/chat/completions"):
+        chunks = [f"data: {json.dumps(chunk)}\n\n".encode() for chunk in _completion_chunks(request, says)]
+        return [*chunks, b"data: [DONE]\n\n"]
+    return [
+        f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in _message_events(request, says)
+    ]
+
+
+def _calls(request: Recorded, says: Says) -> list[tuple[str, Any]]:
+    """The tools that are called; where only arguments are given, it is the first one there is."""
+    if says.tool is None:
+        return list(says.tools)
+    first = (request.body.get("tools") or [{"name": "tool"}])[0]
+    return [(first.get("name") or first["function"]["name"], says.tool)]
+
+
+def _arguments(given: Any) -> str:
+    return given if isinstance(given, str) else json.dumps(given)
 
 
 def _json(document: object) -> tuple[bytes, str]:
     return json.dumps(document).encode(), "application/json"
 
 
-def _sse(events: Iterator[dict[str, Any]], *, named: bool) -> tuple[bytes, str]:
-    """Server-sent events. Anthropic names its events; OpenAI does not, and ends with `[DONE]`."""
-    text = ""
-    for event in events:
-        if named:
-            text += f"event: {event['type']}\n"
-        text += f"data: {json.dumps(event)}\n\n"
-    return (text if named else text + "data: [DONE]\n\n").encode(), "text/event-stream"
-
-
 def _message(request: Recorded, says: Says) -> dict[str, Any]:
     content: list[dict[str, Any]] = []
     if says.text:
         content.append({"type": "text", "text": says.text})
-    if says.tool is not None:
-        name = (request.body.get("tools") or [{"name": "tool"}])[0]["name"]
-        content.append({"type": "tool_use", "id": "toolu_stub", "name": name, "input": says.tool})
-    stop = says.stop or ("refusal" if says.refusal else "tool_use" if says.tool is not None else "end_turn")
+    calls = _calls(request, says)
+    for number, (name, given) in enumerate(calls):
+        content.append({"type": "tool_use", "id": f"toolu_stub{number or ''}", "name": name, "input": given})
+    stop = says.stop or ("refusal" if says.refusal else "tool_use" if calls else "end_turn")
     message = {
         "id": "msg_stub",
         "type": "message",
@@ -290,7 +328,7 @@ def _message_events(request: Recorded, says: Says) -> Iterator[dict[str, Any]]:
             start, deltas = block | {"text": ""}, _pieces(block["text"])
             kind, member = "text_delta", "text"
         else:
-            start, deltas = block | {"input": {}}, _pieces(json.dumps(block["input"]))
+            start, deltas = block | {"input": {}}, _pieces(_arguments(block["input"]))
             kind, member = "input_json_delta", "partial_json"
         yield {"type": "content_block_start", "index": index, "content_block": start}
         for piece in deltas:
@@ -308,12 +346,18 @@ def _message_events(request: Recorded, says: Says) -> Iterator[dict[str, Any]]:
 def _completion(request: Recorded, says: Says) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": says.text or None, "refusal": says.refusal or None}
     finish = says.stop or "stop"
-    if says.tool is not None:
-        if request.body.get("tools"):
-            finish = says.stop or "tool_calls"
-            message["tool_calls"] = [_tool_call(request, says)]
-        else:
-            message["content"] = json.dumps(says.tool)
+    if says.tool is not None and not request.body.get("tools"):
+        message["content"] = json.dumps(says.tool)
+    elif calls := _calls(request, says):
+        finish = says.stop or "tool_calls"
+        message["tool_calls"] = [
+            {
+                "id": f"call_stub{number or ''}",
+                "type": "function",
+                "function": {"name": name, "arguments": _arguments(given)},
+            }
+            for number, (name, given) in enumerate(calls)
+        ]
     completion = {
         "id": "chatcmpl-stub",
         "object": "chat.completion",
@@ -338,19 +382,14 @@ def _completion_chunks(request: Recorded, says: Says) -> Iterator[dict[str, Any]
     yield chunk({"role": "assistant", "content": ""})
     for piece in _pieces(message["content"] or ""):
         yield chunk({"content": piece})
-    for call in message.get("tool_calls", []):
-        head = {"index": 0, "id": call["id"], "type": "function"}
+    for index, call in enumerate(message.get("tool_calls", [])):
+        head = {"index": index, "id": call["id"], "type": "function"}
         yield chunk({"tool_calls": [head | {"function": {"name": call["function"]["name"], "arguments": ""}}]})
         for piece in _pieces(call["function"]["arguments"]):
-            yield chunk({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]})
+            yield chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
     yield chunk({}, choice["finish_reason"])
     if (request.body.get("stream_options") or {}).get("include_usage"):
         yield completion | {"object": "chat.completion.chunk", "choices": []}
-
-
-def _tool_call(request: Recorded, says: Says) -> dict[str, Any]:
-    name = request.body["tools"][0]["function"]["name"]
-    return {"id": "call_stub", "type": "function", "function": {"name": name, "arguments": json.dumps(says.tool)}}
 
 
 def _openai_usage(usage: Usage) -> dict[str, Any]:

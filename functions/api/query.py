@@ -6,7 +6,6 @@ from functools import partial
 from hashlib import sha256
 from typing import Any, Literal
 
-from aws_lambda_powertools.metrics import MetricUnit
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
@@ -152,14 +151,7 @@ def _tell_metrics(request: Request, answered: Answer) -> None:
             "cost_usd": plan.cost_usd,
             "passed_over": list(plan.passed_over),
         }
-    telemetry.emit(
-        {
-            "query_duration_seconds": (sum(request.state.trace.seconds.values()), MetricUnit.Seconds),
-            "query_success_total": (1, MetricUnit.Count),
-        },
-        cache_hit=str(answered.layer != 3).lower(),
-        cache_layer=str(answered.layer),
-    )
+    telemetry.emit_answer(answered.layer, sum(request.state.trace.seconds.values()))
 
 
 def _ask(body: QueryRequest) -> Ask:

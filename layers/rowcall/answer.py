@@ -154,14 +154,17 @@ def read(ask: Ask, catalog: Catalog, settings: Settings) -> Question:
         raise Problem("invalid_request", fields=[("query", f"has more than {settings.max_query_length} characters")])
     if any((ord(character) < 32 and character not in "\t\n\r") or ord(character) == 127 for character in ask.query):
         raise Problem("invalid_request", fields=[("query", "holds control characters")])
-    zone = ask.timezone or settings.default_timezone
+    return question.read(ask.query, catalog, datetime.now(UTC), zone(ask.timezone, settings).key)
+
+
+def zone(timezone: str | None, settings: Settings) -> ZoneInfo:
+    """The asker's time zone, or the default. Raises `invalid_request`."""
     try:
-        ZoneInfo(zone)
+        return ZoneInfo(timezone or settings.default_timezone)
     except (OSError, ValueError, KeyError):
         raise Problem(
             "invalid_request", fields=[("timezone", "is not an IANA time zone such as Europe/Zurich")]
         ) from None
-    return question.read(ask.query, catalog, datetime.now(UTC), zone)
 
 
 def scope(principal: Principal, catalog: Catalog) -> Scope:

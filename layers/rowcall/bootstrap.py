@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from rowcall.cache.examples import Examples
     from rowcall.cache.inventory import Inventory
     from rowcall.cache.semantic import Semantic
+    from rowcall.chat.models import ChatModel
+    from rowcall.chat.replies import Replies
     from rowcall.embedders import Embedder
     from rowcall.planners.provider import Provider
     from rowcall.planning import Planning
@@ -170,6 +172,24 @@ class Services:
             cost_ceiling=settings.plan_cost_ceiling,
             repairs=settings.plan_repairs,
         )
+
+    @cached_property
+    def chat_models(self) -> list[ChatModel]:
+        """The models of PLANNERS, in their order; empty where none has credentials."""
+        from rowcall.chat.anthropic import AnthropicChat
+        from rowcall.chat.openai import OpenAIChat
+
+        most = self.settings.chat_max_tokens
+        return [
+            OpenAIChat(provider, most) if provider.name == "openai" else AnthropicChat(provider, most)
+            for provider in self.providers
+        ]
+
+    @cached_property
+    def replies(self) -> Replies:
+        from rowcall.chat.replies import Replies
+
+        return Replies(self.store, self._seal_key)
 
     def for_warmer(self) -> Services:
         """Services of its own for the warmer, which is a user with a budget of its own."""

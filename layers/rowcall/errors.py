@@ -71,6 +71,7 @@ KINDS: dict[str, Kind] = {
     "planner_unavailable": Kind(
         502, "No planner could be reached.", "Try again after `Retry-After`; questions that are remembered still work."
     ),
+    "reply_cut": Kind(502, "The model's reply broke off.", "What came before is not the whole reply; ask again."),
     "sign_in_unavailable": Kind(503, "Signing in is not possible at the moment.", "Try again after `Retry-After`."),
     "limits_unavailable": Kind(503, "Limits cannot be checked at the moment.", "Try again after `Retry-After`."),
     "idempotency_unavailable": Kind(

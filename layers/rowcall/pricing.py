@@ -63,10 +63,14 @@ class Price:
         )
         return int((dollars_per_million * (NANO // 1_000_000)).to_integral_value(ROUND_CEILING))
 
+    def dearest(self, input_tokens: int, output_tokens: int) -> Tokens:
+        """So many tokens, counted as what costs most."""
+        dearest = max(("input", self.input), ("cache_write", self.cache_write), key=lambda kind: kind[1])[0]
+        return Tokens(**{dearest: input_tokens}, output=output_tokens)
+
     def worst(self, input_tokens: int, output_tokens: int) -> int:
         """The most that a call with so many tokens can cost, in nano-dollars."""
-        dearest = max(("input", self.input), ("cache_write", self.cache_write), key=lambda kind: kind[1])[0]
-        return self.cost(Tokens(**{dearest: input_tokens}, output=output_tokens))
+        return self.cost(self.dearest(input_tokens, output_tokens))
 
 
 def price(model: str, overrides: str = "") -> Price:

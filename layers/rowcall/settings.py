@@ -208,6 +208,21 @@ class Settings(BaseModel):
     user_window: int = Field(3600, gt=0, description="That window, in seconds.")
     chat_quota: int = Field(10, ge=0, description="Chat messages per user and window; 0 is no limit.")
     chat_window: int = Field(10, gt=0, description="That window, in seconds.")
+    chat_message_length: int = Field(4000, ge=1, le=32000, description="Longest message of a chat, in characters.")
+    chat_timeout: Seconds = Field(
+        120.0,
+        description="The deadline of a chat's reply, where it is streamed; a REST API without streaming has 29 s.",
+    )
+    chat_rounds: int = Field(
+        8, ge=1, le=30, description="How often a model may speak in one reply; between, it asks the database."
+    )
+    chat_max_tokens: int = Field(2048, ge=256, le=32000, description="Most tokens that a model says at once in a chat.")
+    chat_window_tokens: int = Field(
+        32000,
+        ge=4000,
+        le=1_000_000,
+        description="Most tokens of a chat that a model is sent; the oldest turns go first.",
+    )
     chat_without_redis: Literal["limit", "refuse"] = Field(
         "limit",
         description="Whether chat goes on while Redis is down, limited by each environment alone. "

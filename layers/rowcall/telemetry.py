@@ -80,6 +80,15 @@ def _json(line: Mapping[str, Any]) -> str:
         return json.dumps(line, default=str, separators=(",", ":"))
 
 
+def emit_answer(layer: int, seconds: float) -> None:
+    """The metrics of one answer, whoever asked for it."""
+    emit(
+        {"query_duration_seconds": (seconds, MetricUnit.Seconds), "query_success_total": (1, MetricUnit.Count)},
+        cache_hit=str(layer != 3).lower(),
+        cache_layer=str(layer),
+    )
+
+
 def span(name: str, *, enabled: bool) -> AbstractContextManager[Any]:
     """An X-Ray subsegment where tracing is on; Powertools' Tracer is loaded only then."""
     from contextlib import nullcontext

@@ -42,14 +42,14 @@ class Prompt:
 
 
 def build(asking: Asking, catalog_tokens: int) -> Prompt:
-    catalog = _block("catalog", "\n\n".join(_catalog(asking.catalog, asking.question, catalog_tokens)))
+    catalog = block("catalog", "\n\n".join(_catalog(asking.catalog, asking.question, catalog_tokens)))
     parts = [_question(asking.question)]
     if asking.examples:
         parts.append("Verified plans of similar questions:")
-        parts.append(_block("examples", "\n".join(f"{_text(asked)}\n{_text(sql)}" for asked, sql in asking.examples)))
+        parts.append(block("examples", "\n".join(f"{_text(asked)}\n{_text(sql)}" for asked, sql in asking.examples)))
     for failed in asking.failed:
         parts.append("An earlier statement of yours was refused. Answer the question with a better one.")
-        parts.append(_block("refused", f"{_text(failed.sql)}\n{_text(failed.complaint)}"))
+        parts.append(block("refused", f"{_text(failed.sql)}\n{_text(failed.complaint)}"))
     return Prompt(_instructions(), catalog, "\n\n".join(parts))
 
 
@@ -73,7 +73,7 @@ def _question(question: Question) -> str:
     marked.append(question.text[end:])
     lines = [_text("".join(marked))]
     lines += [f"s{index} {_slot(index, slot)}" for index, slot in enumerate(question.slots)]
-    return f"Today is {today:%A} {today}, in {question.timezone}.\n\n" + _block("question", "\n".join(lines))
+    return f"Today is {today:%A} {today}, in {question.timezone}.\n\n" + block("question", "\n".join(lines))
 
 
 def _slot(index: int, slot: Slot) -> str:
@@ -235,7 +235,8 @@ def _text(text: str) -> str:
     )
 
 
-def _block(kind: str, text: str) -> str:
+def block(kind: str, text: str) -> str:
+    """`text` as data between two marks that it cannot hold, as they are made from its own hash."""
     mark = sha256(text.encode()).hexdigest()[:16]
     return f"<<<{kind} {mark}\n{text}\n{mark} {kind}>>>"
 
