@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pytest
 
@@ -379,7 +380,7 @@ def test_what_does_not_fit_is_summed_up_by_an_exact_count(start: Start, anthropi
         for number in range(12)
         for role in ("user", "assistant")
     ]
-    talk(services, *said, "and now?")  # type: ignore[arg-type]
+    talk(services, *said, "and now?")
     sent = anthropic.requests[-1].body["messages"]
     assert counted[0] > 8_000 >= counted[-1]
     assert "the user said 'user 0 lorem" in sent[0]["content"]
@@ -388,12 +389,12 @@ def test_what_does_not_fit_is_summed_up_by_an_exact_count(start: Start, anthropi
     assert 1 < len(sent) < 24
 
 
-def nano(events: list[object]) -> int:
+def nano(events: Sequence[object]) -> int:
     (used,) = [event for event in events if isinstance(event, Used)]
     return round(used.cost_usd * 1e9)
 
 
-def failure_or_done(events: list[object]) -> str:
+def failure_or_done(events: Sequence[object]) -> str:
     return "done" if isinstance(events[-1], Done) else repr(events[-1])
 
 

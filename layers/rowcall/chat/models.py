@@ -16,9 +16,9 @@ from typing import Any, Literal
 from rowcall.chat import Message
 from rowcall.deadline import Deadline
 from rowcall.planners import PlannerUnavailable
-from rowcall.planners.provider import OVERHEAD_TOKENS, Provider
+from rowcall.planners.provider import OVERHEAD_TOKENS, OfProvider, Provider
 from rowcall.planners.retrying import CallFailed
-from rowcall.pricing import Price, Tokens
+from rowcall.pricing import Tokens
 
 ENTRY_TOKENS = 16
 """What a provider adds around one entry; generously, as it is part of the worst case."""
@@ -122,24 +122,12 @@ class Draft:
     output_told: bool = False
 
 
-class ChatModel(ABC):
+class ChatModel(OfProvider, ABC):
     """One model of one provider. Safe to use from several threads."""
 
     def __init__(self, provider: Provider, max_tokens: int) -> None:
-        self.provider = provider
+        super().__init__(provider)
         self.max_tokens = max_tokens
-
-    @property
-    def name(self) -> str:
-        return self.provider.name
-
-    @property
-    def model(self) -> str:
-        return self.provider.model
-
-    @property
-    def price(self) -> Price:
-        return self.provider.price
 
     def worst_cost(self, request: Request) -> int:
         """The most that one reply can cost, in nano-dollars."""

@@ -9,8 +9,7 @@ from typing import Any
 from rowcall.deadline import Deadline
 from rowcall.planners import Asking, Proposal, Unusable
 from rowcall.planners.prompt import Prompt, build
-from rowcall.planners.provider import OVERHEAD_TOKENS, Provider
-from rowcall.pricing import Price
+from rowcall.planners.provider import OVERHEAD_TOKENS, OfProvider, Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,24 +20,12 @@ class Limits:
     max_tokens: int
 
 
-class ModelPlanner(ABC):
+class ModelPlanner(OfProvider, ABC):
     """A planner by one model of one provider. Safe to use from several threads."""
 
     def __init__(self, provider: Provider, limits: Limits) -> None:
-        self.provider = provider
+        super().__init__(provider)
         self._limits = limits
-
-    @property
-    def name(self) -> str:
-        return self.provider.name
-
-    @property
-    def model(self) -> str:
-        return self.provider.model
-
-    @property
-    def price(self) -> Price:
-        return self.provider.price
 
     def worst_cost(self, asking: Asking) -> int:
         prompt = build(asking, self._limits.catalog_tokens)

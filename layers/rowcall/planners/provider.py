@@ -165,6 +165,25 @@ class Provider(ABC):
         """The SDK, whose errors have the same names with every provider."""
 
 
+class OfProvider:
+    """Whatever asks a provider goes by its name, model and price."""
+
+    def __init__(self, provider: Provider) -> None:
+        self.provider = provider
+
+    @property
+    def name(self) -> str:
+        return self.provider.name
+
+    @property
+    def model(self) -> str:
+        return self.provider.model
+
+    @property
+    def price(self) -> Price:
+        return self.provider.price
+
+
 class Anthropic(Provider):
     """One Claude model at `base_url`."""
 
