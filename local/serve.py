@@ -36,7 +36,7 @@ def main() -> int:
         with started(console, log, port) as (stack, api):
             SERVED.write_text(json.dumps({"url": api.url, "aws": stack.aws_environ}))
             try:
-                console.print(f"\n  [bold]{api.url}[/]\n\n  {CURL.format(url=api.url)}\n", markup=True, soft_wrap=True)
+                console.print(f"\n  Ask at [bold]{api.url}/[/]\n\n  {CURL.format(url=api.url)}\n", soft_wrap=True)
                 console.print(
                     f"[dim]Docs at {api.url}/docs, log in {log.relative_to(ROOT)}. Ctrl-C stops everything.[/]"
                 )

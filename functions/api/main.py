@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mangum import Mangum
 
-from api import cache, dependencies, docs, feedback, health, mcp, problems, query, tables, usage
+from api import cache, dependencies, feedback, health, mcp, me, pages, problems, query, tables, usage
 from api.middleware import Cors, Envelope
 from api.openapi import Documented
 from rowcall import bootstrap, settings
@@ -24,7 +24,8 @@ app.include_router(mcp.router)
 app.include_router(cache.router)
 app.include_router(usage.router)
 app.include_router(health.router)
-app.include_router(docs.router)
+app.include_router(me.router)
+app.include_router(pages.router)
 problems.install(app)
 app.add_middleware(Envelope)
 app.add_middleware(Cors)
@@ -37,5 +38,5 @@ elif settings.is_in_lambda():
 handler = Mangum(
     app,
     lifespan="off",
-    text_mime_types=["application/json", "application/problem+json", "text/"],
+    text_mime_types=["application/json", "application/problem+json", "image/svg+xml", "text/"],
 )

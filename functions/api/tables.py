@@ -1,14 +1,18 @@
-"""`GET /api/tables` and `GET /api/tables/{name}`: the visible catalog."""
+"""`GET /api/tables`, `/api/tables/{name}` and `/api/suggestions`: the visible catalog, and what one may ask of it."""
 
 from __future__ import annotations
+
+from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from api import problems
 from api.dependencies import DeadlineDep, PrincipalDep, ServicesDep, call
-from rowcall import document
+from rowcall import auth, document
+from rowcall.bootstrap import Services
 from rowcall.catalog import Catalog
+from rowcall.deadline import Deadline
 from rowcall.document import Document
 from rowcall.errors import Problem
 
@@ -55,6 +59,12 @@ class TableDocument(BaseModel):
     foreign_keys: list[ForeignKeyDocument]
 
 
+class Suggestions(BaseModel):
+    """Questions of different kinds, each of which is answered without a model."""
+
+    suggestions: list[str]
+
+
 @router.get("/api/tables", responses=problems.responses(*READING))
 async def list_tables(request: Request, services: ServicesDep, _: PrincipalDep, deadline: DeadlineDep) -> TableList:
     """The tables that questions can be about."""
@@ -77,3 +87,18 @@ def described(catalog: Catalog, name: str) -> Document:
     if table is None:
         raise Problem("not_found", "There is no such table, or it is not visible.")
     return document.of_table(table)
+
+
+@router.get("/api/suggestions", responses=problems.responses(*READING, "forbidden"))
+async def suggest_questions(
+    request: Request, services: ServicesDep, principal: PrincipalDep, deadline: DeadlineDep
+) -> Suggestions:
+    """A few questions that work on this database. Each was planned; nothing was run."""
+    principal.require(auth.QUERY)
+    return Suggestions(suggestions=list(await call(request, _samples, services, deadline)))
+
+
+def _samples(services: Services, deadline: Deadline) -> tuple[str, ...]:
+    from rowcall.planners import grammar
+
+    return grammar.samples(services.catalogs.current(deadline), datetime.now(UTC))

@@ -120,6 +120,13 @@ def test_a_valid_token_comes_in_and_none_does_not(gateway: Gateway) -> None:
     assert reply.headers["www-authenticate"] == "Bearer"
 
 
+def test_everyone_is_told_who_they_are_and_what_they_may_do(gateway: Gateway) -> None:
+    reply = gateway.get("/api/me", **bearer(hs256(scope="query operator")))
+    assert reply.json == {"user": "ann", "tenant": "acme", "scopes": ["operator", "query"]}
+    problem(gateway.get("/api/me"), 401, "unauthenticated")
+    problem(gateway.get("/api/suggestions", **bearer(hs256(scope="chat"))), 403, "forbidden")
+
+
 def segments(token: str) -> list[str]:
     return token.split(".")
 

@@ -84,10 +84,16 @@ def test_an_error_is_a_problem_document(
 def test_the_documentation(api: Emulator, event: Any) -> None:
     document = json.loads(ask(api, event("api.health", path="/openapi.json", resource="/openapi.json"))["body"])
     assert "/api/query" in document["paths"]
-    page = ask(api, event("api.health", path="/docs", resource="/docs"))
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_the_pages(api: Emulator, event: Any, path: str) -> None:
+    page = ask(api, event("api.health", path=path, resource=path))
     assert page["headers"]["content-type"].startswith("text/html")
-    (script,) = re.findall(r'<script src="docs/(\w+\.js)"', page["body"])
-    assert ask(api, event("api.health", path=f"/docs/{script}", resource="/docs/{name}"))["statusCode"] == 200
+    for asset in re.findall(r'(?:src|href)="(static/[^"]+)"', page["body"]):
+        reply = ask(api, event("api.health", path=f"/{asset}", resource="/static/{version}/{name}"))
+        assert (reply["statusCode"], reply["isBase64Encoded"]) == (200, False)
+        assert "immutable" in reply["headers"]["cache-control"]
 
 
 def test_every_event_file_is_answered(api: Emulator, event: Any, event_name: str) -> None:

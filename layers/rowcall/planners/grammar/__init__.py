@@ -15,19 +15,22 @@ knowledge of any database but what the catalog says.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
+
 from rowcall.catalog import Catalog
 from rowcall.errors import Unanswerable
 from rowcall.plan import Draft
+from rowcall.planners.grammar import suggest
 from rowcall.planners.grammar.compose import Composer, Unspeakable, text_of
 from rowcall.planners.grammar.cursor import Exhausted, Lost
 from rowcall.planners.grammar.explain import Explainer
 from rowcall.planners.grammar.parser import Parser
 from rowcall.planners.grammar.schema import Ambiguous, Schema, schema_of
-from rowcall.planners.grammar.suggest import suggestions
 from rowcall.planners.grammar.words import tokens
 from rowcall.question import Question, read
 
-__all__ = ["plan"]
+__all__ = ["plan", "samples"]
 
 
 def plan(question: Question, catalog: Catalog) -> Draft:
@@ -40,14 +43,26 @@ def plan(question: Question, catalog: Catalog) -> Draft:
     except (Ambiguous, Unspeakable, Exhausted):
         why = "I cannot tell for sure what is asked."
 
+    raise Unanswerable(
+        why, suggest.suggestions(tokens(question), schema, _works(schema, question.now, question.timezone))
+    )
+
+
+def samples(catalog: Catalog, now: datetime) -> tuple[str, ...]:
+    """A few questions of different kinds that this planner answers over `catalog`."""
+    schema = schema_of(catalog)
+    return suggest.samples(schema, _works(schema, now, "UTC"))
+
+
+def _works(schema: Schema, now: datetime, timezone: str) -> Callable[[str], bool]:
     def works(text: str) -> bool:
         try:
-            _draft(read(text, catalog, question.now, question.timezone), schema)
+            _draft(read(text, schema.catalog, now, timezone), schema)
         except (Lost, Ambiguous, Unspeakable, Exhausted):
             return False
         return True
 
-    raise Unanswerable(why, suggestions(tokens(question), schema, works))
+    return works
 
 
 def _draft(question: Question, schema: Schema) -> Draft:

@@ -93,11 +93,11 @@ const operation = (method, path, told) => {
     make("summary", {}, make("span", { className: "method", textContent: method.toUpperCase() }), path,
       make("small", { textContent: told.security ? "signed in" : "" })),
     make("p", {}, ...prose(told.description ?? told.summary)),
-    ...(parameters.length ? [make("h3", { textContent: "Parameters" }), inputs] : []),
-    ...(body ? [make("h3", { textContent: "Body" }), fields(content), body] : []),
+    ...(parameters.length ? [make("h2", { textContent: "Parameters" }), inputs] : []),
+    ...(body ? [make("h2", { textContent: "Body" }), fields(content), body] : []),
     button, output,
-    ...(success ? [make("h3", { textContent: "Answer" }), fields(success)] : []),
-    make("h3", { textContent: "Statuses" }), table(answers));
+    ...(success ? [make("h2", { textContent: "Answer" }), fields(success)] : []),
+    make("h2", { textContent: "Statuses" }), table(answers));
 };
 
 const show = async () => {

@@ -1,0 +1,23 @@
+"""`GET /api/me`: who is signed in, and what they may do."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from api import problems
+from api.dependencies import PrincipalDep
+
+router = APIRouter(tags=["sign-in"])
+
+
+class Me(BaseModel):
+    user: str
+    tenant: str
+    scopes: list[str] = Field(examples=[["chat", "query"]])
+
+
+@router.get("/api/me", responses=problems.responses(*problems.SIGN_IN, "deadline_exceeded"))
+async def show_me(principal: PrincipalDep) -> Me:
+    """Who is signed in, and with which scopes."""
+    return Me(user=principal.user, tenant=principal.tenant, scopes=sorted(principal.scopes))

@@ -1,0 +1,104 @@
+// SQL for the eye: lines, indentation and colours. It reads tokens, not grammar, and changes no character but spaces.
+
+import { button, make, visible } from "./dom.js";
+
+const TOKEN = /'(?:[^']|'')*'|"(?:[^"]|"")*"|\$\d+|\d+(?:\.\d+)?|\w+|::|<>|[<>!]=|\|\||\s+|[^\s\w]/gy;
+const CLAUSES = new Set(["SELECT", "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "UNION", "INTERSECT", "EXCEPT", "WITH", "WINDOW"]);
+const JOINS = new Set(["LEFT", "RIGHT", "FULL", "INNER", "CROSS", "JOIN"]);
+const WORDS = new Set([...CLAUSES, ...JOINS, ..."ALL AND AS ASC BETWEEN BY CASE CAST DESC DISTINCT ELSE END EXISTS FALSE FILTER FIRST ILIKE IN IS LAST LATERAL LIKE NOT NULL NULLS ON OR OUTER OVER PARTITION ROWS THEN TRUE USING WHEN AT TIME ZONE INTERVAL".split(" ")]);
+const WIDE = 72;
+
+const tokensOf = (sql) => [...sql.matchAll(TOKEN)].map(([token]) => token).filter((token) => token.trim());
+
+// Whether a space stands between two tokens.
+const apart = (before, token) => !(before === "" || before === "(" || before === "." || token === "." || token === "," || token === ")"
+  || before === "::" || token === "::" || (token === "(" && /^\w+$/.test(before) && !WORDS.has(before.toUpperCase())) || (token === "(" && /^(CAST|EXISTS)$/i.test(before)));
+
+// Lines of { depth, tokens }; a line ends before a clause, a join, and AND or OR of a condition.
+const linesOf = (tokens) => {
+  const lines = [{ depth: 0, tokens: [], commas: new Set() }];
+  const blocks = [{ base: 0, inner: 0, cases: 0, between: false, clause: "" }]; // inner: open parentheses that hold no SELECT
+  const open = (depth) => lines.push({ depth, tokens: [], commas: new Set() });
+  tokens.forEach((token, index) => {
+    const block = blocks.at(-1);
+    const word = token.toUpperCase();
+    const [before, after] = [tokens[index - 1]?.toUpperCase() ?? "", tokens[index + 1]?.toUpperCase() ?? ""];
+    if (block.inner === 0 && after !== "." && before !== ".") {
+      if (CLAUSES.has(word) && after !== "(" || word === "SELECT") {
+        if (lines.at(-1).tokens.length) open(block.base);
+        block.clause = word;
+      } else if (JOINS.has(word) && after !== "(" && !JOINS.has(before) && before !== "OUTER") {
+        open(block.base);
+        block.clause = "JOIN";
+      } else if (word === "BETWEEN") block.between = true;
+      else if (word === "CASE") block.cases += 1;
+      else if (word === "END") block.cases = Math.max(block.cases - 1, 0);
+      else if ((word === "AND" || word === "OR") && !block.cases) {
+        if (block.between && word === "AND") block.between = false;
+        else open(block.base + 1);
+      }
+    }
+    if (token === ")" && block.inner === 0 && blocks.length > 1) {
+      blocks.pop();
+      open(blocks.at(-1).base + (blocks.at(-1).clause === "WITH" ? 0 : 1));
+      lines.at(-1).tokens.push(token);
+      return;
+    }
+    const line = lines.at(-1);
+    line.tokens.push(token);
+    if (token === "," && block.inner === 0) line.commas.add(line.tokens.length - 1);
+    if (token === "(") {
+      if (after === "SELECT" || after === "WITH") {
+        blocks.push({ base: block.base + 2, inner: 0, cases: 0, between: false, clause: "" });
+        open(block.base + 2);
+      } else block.inner += 1;
+    } else if (token === ")") block.inner = Math.max(block.inner - 1, 0);
+  });
+  return lines.filter((line) => line.tokens.length);
+};
+
+export const formatted = (sql) => linesOf(tokensOf(sql)).flatMap(({ depth, tokens, commas }) => {
+  const wide = tokens.join(" ").length > WIDE;
+  const pieces = [[]];
+  tokens.forEach((token, index) => {
+    pieces.at(-1).push(token);
+    if (wide && commas.has(index) && index < tokens.length - 1) pieces.push([]);
+  });
+  return pieces.map((piece, index) => ({ indent: "  ".repeat(depth + (index ? 1 : 0)), tokens: piece }));
+});
+
+const colourOf = (token, after) => {
+  if (token.startsWith("$")) return "param";
+  if (token.startsWith("'")) return "string";
+  if (/^\d/.test(token)) return "number";
+  if (WORDS.has(token.toUpperCase()) && token === token.toUpperCase()) return "word";
+  return /^\w+$/.test(token) && after === "(" ? "call" : "";
+};
+
+const told = (value) => (typeof value === "string" ? `'${visible(value)}'` : String(value));
+
+const painted = (sql, params) => formatted(sql).flatMap(({ indent, tokens }, row) => {
+  const pieces = [(row ? "\n" : "") + indent];
+  tokens.forEach((token, index) => {
+    if (apart(tokens[index - 1] ?? "", token)) pieces.push(" ");
+    const colour = colourOf(token, tokens[index + 1]);
+    const title = colour === "param" && params ? told(params[Number(token.slice(1)) - 1]) : undefined;
+    pieces.push(colour ? make("span", { className: `sql-${colour}`, title }, visible(token)) : visible(token));
+  });
+  return pieces;
+});
+
+// A title beside a button that copies, the statement, and what each parameter was bound to.
+export const sqlView = (sql, params) => {
+  const copy = button("Copy", async () => {
+    await navigator.clipboard?.writeText(formatted(sql).map(({ indent, tokens }) =>
+      indent + tokens.map((token, index) => (apart(tokens[index - 1] ?? "", token) ? " " : "") + token).join("")).join("\n"));
+    copy.textContent = "Copied";
+    setTimeout(() => { copy.textContent = "Copy"; }, 1500);
+  }, { className: "plain small", "aria-label": "Copy SQL" });
+  return make("div", { className: "sql" },
+    make("div", { className: "row" }, make("h3", {}, "SQL"), copy),
+    make("pre", { tabIndex: 0, role: "group", "aria-label": "Statement" }, make("code", {}, painted(sql, params))),
+    params?.length ? make("dl", { className: "params", "aria-label": "Parameters" }, params.map((value, index) => make("div", {},
+      make("dt", {}, `$${index + 1}`), make("dd", {}, make("bdi", {}, told(value)))))) : null);
+};
