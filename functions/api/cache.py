@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from api import problems
 from api.dependencies import DeadlineDep, OperatorDep, ServicesDep, call
+from api.told import Told
 from rowcall.answer import scope
 from rowcall.auth import Principal
 from rowcall.bootstrap import Services
@@ -35,14 +36,14 @@ ONE_PLAN = problems.responses(*OPERATING, "not_found")
 PlanId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="The plan's id.")]
 
 
-class LayerCount(BaseModel):
+class LayerCount(Told):
     """Answers of a layer, and their share of all that was asked."""
 
     count: int
     rate: float
 
 
-class CacheStats(BaseModel):
+class CacheStats(Told):
     """`misses` are questions that neither layer 1 nor layer 2 answered; `planned` of them got a plan (layer 3)."""
 
     days: int
@@ -58,7 +59,7 @@ class CacheStats(BaseModel):
     avg_use_count: float
 
 
-class CachedPlan(BaseModel):
+class CachedPlan(Told):
     """A remembered plan. `expires` is null for one that does not."""
 
     id: str
@@ -80,7 +81,7 @@ class CachedPlan(BaseModel):
     expires: datetime | None
 
 
-class CachedPlans(BaseModel):
+class CachedPlans(Told):
     """`cursor` asks for the next page; null on the last."""
 
     plans: list[CachedPlan]

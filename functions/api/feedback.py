@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api import problems
 from api.dependencies import AskerDep, IdempotencyKey, call
 from api.idempotency import once
+from api.told import Told
 from rowcall.answer import Ask
 from rowcall.feedback import Effect, judge
 
@@ -26,7 +27,7 @@ class FeedbackRequest(BaseModel):
     verdict: Literal["right", "wrong"]
 
 
-class FeedbackResponse(BaseModel):
+class FeedbackResponse(Told):
     """What was learnt: an example was kept, two questions are no longer taken for the same, or a plan was dropped."""
 
     effect: Effect

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel
 
 from api import problems
 from api.dependencies import ServicesDep, call
+from api.told import Told
 from rowcall import telemetry
 from rowcall.bootstrap import Services
 from rowcall.cache.store import StoreUnavailable
@@ -25,14 +25,14 @@ CHECK_SECONDS = 2.0
 State = Literal["ok", "down"]
 
 
-class Check(BaseModel):
+class Check(Told):
     """How one dependency answered just now, and how long that took."""
 
     state: State
     milliseconds: float
 
 
-class Health(BaseModel):
+class Health(Told):
     """`unhealthy`, with status 503, when a dependency is down; `services` names which. `checks` only when deep."""
 
     status: Literal["healthy", "unhealthy"]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from api import problems
 from api.dependencies import PrincipalDep
+from api.told import Told
 
 router = APIRouter(tags=["sign-in"])
 
 
-class Me(BaseModel):
+class Me(Told):
     user: str
     tenant: str
     scopes: list[str] = Field(examples=[["chat", "query"]])

@@ -8,24 +8,25 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import Scope
 
 from api import dependencies
+from api.told import Told
 from rowcall import document, telemetry
 from rowcall.errors import KINDS, Problem, UnsafePlan
 
 
-class FieldError(BaseModel):
+class FieldError(Told):
     """One field of a request, and what is wrong with it."""
 
     field: str
     message: str
 
 
-class ProblemDocument(BaseModel):
+class ProblemDocument(Told):
     """An error: `code` is stable, `detail` is a sentence for a person."""
 
     type: str = Field(examples=["about:blank"])
@@ -34,8 +35,8 @@ class ProblemDocument(BaseModel):
     status: int
     detail: str
     request_id: str
-    suggestions: list[str] = []
-    errors: list[FieldError] = []
+    suggestions: list[str] = Field([])
+    errors: list[FieldError] = Field([])
 
 
 SCHEMA = {"$ref": "#/components/schemas/ProblemDocument"}

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from api import problems
 from api.dependencies import Asker, AskerDep, IdempotencyKey, call
 from api.idempotency import once
+from api.told import Told
 from rowcall import document, telemetry
 from rowcall.answer import Answer, Ask, answer, explain
 from rowcall.document import Document
@@ -34,17 +35,17 @@ class QueryRequest(BaseModel):
     fresh: bool = Field(False, description="Plan anew instead of using a remembered plan.")
 
 
-class ResultColumn(BaseModel):
+class ResultColumn(Told):
     name: str
     type: str
 
 
-class Tokens(BaseModel):
+class Tokens(Told):
     input: int
     output: int
 
 
-class NearMissDocument(BaseModel):
+class NearMissDocument(Told):
     """The nearest remembered template, and the rule by which it is not the same."""
 
     matched_query: str
@@ -53,7 +54,7 @@ class NearMissDocument(BaseModel):
     why: str
 
 
-class Meta(BaseModel):
+class Meta(Told):
     """How the rows were found. `cache_layer`: 1 exact template, 2 semantic, 3 planned now."""
 
     cache_hit: bool
@@ -72,7 +73,7 @@ class Meta(BaseModel):
     request_id: str
 
 
-class QueryResponse(BaseModel):
+class QueryResponse(Told):
     query: str
     data: list[dict[str, Any]]
     columns: list[ResultColumn]
@@ -84,7 +85,7 @@ class QueryResponse(BaseModel):
     meta: Meta
 
 
-class ExplainResponse(BaseModel):
+class ExplainResponse(Told):
     query: str
     sql: str
     params: list[Any]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel
 
 from api import problems
 from api.dependencies import DeadlineDep, PrincipalDep, ServicesDep, call
+from api.told import Told
 from rowcall import auth, document
 from rowcall.bootstrap import Services
 from rowcall.catalog import Catalog
@@ -21,7 +21,7 @@ router = APIRouter(tags=["catalog"])
 READING = (*problems.SIGN_IN, "database_unavailable", "deadline_exceeded")
 
 
-class TableSummary(BaseModel):
+class TableSummary(Told):
     name: str
     kind: str
     comment: str
@@ -29,11 +29,11 @@ class TableSummary(BaseModel):
     columns: int
 
 
-class TableList(BaseModel):
+class TableList(Told):
     tables: list[TableSummary]
 
 
-class ColumnDocument(BaseModel):
+class ColumnDocument(Told):
     name: str
     type: str
     nullable: bool
@@ -41,13 +41,13 @@ class ColumnDocument(BaseModel):
     values: list[str]
 
 
-class ForeignKeyDocument(BaseModel):
+class ForeignKeyDocument(Told):
     columns: list[str]
     table: str
     references: list[str]
 
 
-class TableDocument(BaseModel):
+class TableDocument(Told):
     """`rows` is Postgres's estimate. `values` are the enumerated values of a low-cardinality column."""
 
     name: str
@@ -59,7 +59,7 @@ class TableDocument(BaseModel):
     foreign_keys: list[ForeignKeyDocument]
 
 
-class Suggestions(BaseModel):
+class Suggestions(Told):
     """Questions of different kinds, each of which is answered without a model."""
 
     suggestions: list[str]

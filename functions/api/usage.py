@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from api import problems
 from api.dependencies import DeadlineDep, PrincipalDep, ServicesDep, call
+from api.told import Told
 from rowcall import auth, usage
 from rowcall.auth import Principal
 from rowcall.bootstrap import Services
@@ -26,7 +27,7 @@ router = APIRouter(tags=["usage"])
 DAYS_SHOWN = 31
 
 
-class TokenCounts(BaseModel):
+class TokenCounts(Told):
     """`input` are those that came neither from a provider's cache nor went there."""
 
     input: int
@@ -35,7 +36,7 @@ class TokenCounts(BaseModel):
     output: int
 
 
-class ModelUsage(BaseModel):
+class ModelUsage(Told):
     provider: str
     model: str
     calls: int
@@ -44,7 +45,7 @@ class ModelUsage(BaseModel):
     tokens: TokenCounts
 
 
-class UsageTotals(BaseModel):
+class UsageTotals(Told):
     """`layers` counts answers: 1 exact template, 2 semantic, 3 planned. `saved_usd` is what hits would have cost."""
 
     asked: int
@@ -65,7 +66,7 @@ class MonthUsage(UsageTotals):
     month: str = Field(examples=["2026-11"])
 
 
-class Budget(BaseModel):
+class Budget(Told):
     """A month's budget for models. Without a limit nothing remains to be said."""
 
     budget: Literal["user", "tenant"]
@@ -76,7 +77,7 @@ class Budget(BaseModel):
     reset: datetime
 
 
-class ProjectionDocument(BaseModel):
+class ProjectionDocument(Told):
     """A month of thirty days: `queries_per_day` of which `hit_rate` need no model."""
 
     queries_per_day: int
@@ -88,7 +89,7 @@ class ProjectionDocument(BaseModel):
     total_usd: float
 
 
-class UsageDocument(BaseModel):
+class UsageDocument(Told):
     of: usage.Of
     today: UsageTotals
     month: UsageTotals
