@@ -18,7 +18,7 @@ import time
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ import boto3
 import jwt
 from rich.console import Console
 
+from local.cloud import Cloud
 from local.emulator import BUILDS, Built, Emulator, Function, Invocation, architecture, built
 from local.processes import ROOT, Failed
 from local.stack import Stack
@@ -40,10 +41,15 @@ BUCKET = "rowcall-artifacts"
 ISSUER, AUDIENCE = "https://issuer.test", "rowcall"
 JWT_SECRET = "of-a-deployment-that-lasts-a-minute"  # noqa: S105
 
+REFERENCE = r"\$\{([^!}]+)\}"
+
 LACKS = {
     "AWS::ApiGateway::Account": "no type of moto's CloudFormation; where the account's access logs go",
     "AWS::ApiGateway::Deployment": "moto ignores the Body of a REST API, and deploys none that has no methods",
     "AWS::ApiGateway::Stage": "no type of moto's CloudFormation; moto serves no stage of a REST API in any case",
+    "AWS::CloudWatch::Alarm": "no type of moto's CloudFormation; its metrics are of the template's tests",
+    "AWS::CodeDeploy::Application": "no type of moto's CloudFormation; what the gate tells CodeDeploy is heard here",
+    "AWS::CodeDeploy::DeploymentGroup": "no type of moto's CloudFormation; likewise",
     "AWS::Lambda::Alias": "no type of moto's CloudFormation; what calls the alias is made to call the function",
     "AWS::Lambda::EventInvokeConfig": "no type of moto's CloudFormation; how often Lambda tries again",
     "AWS::Scheduler::Schedule": "no type of moto's CloudFormation; the event it would send is sent here",
@@ -63,24 +69,25 @@ class Deployment:
     resources: Mapping[str, str]
     left_out: Mapping[str, str]
     environs: Mapping[str, Mapping[str, str]]
-
-    @property
-    def lambda_environ(self) -> dict[str, str]:
-        """What Lambda gives every function beside its own environment: the region, and credentials."""
-        return {name: value for name, value in self.stack.aws_environ.items() if name.startswith("AWS_")} | {
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_REGION": REGION,
-        }
+    cloud: Cloud
+    running: dict[str, Emulator]
 
     def client(self, service: str) -> Any:
         return _client(self.stack, service)
 
-    @contextmanager
-    def function(self, folder: str) -> Iterator[Emulator]:
-        """The deployed function of `functions/<folder>`, in one environment."""
-        environ = {**self.lambda_environ, **self.environs[folder]}
-        with Emulator(self.built, self.built.function(folder), environ, self.stack.processes) as emulator:
-            yield emulator
+    def function(self, folder: str) -> Emulator:
+        """The deployed function of `functions/<folder>`, in one environment, which is started when first asked for."""
+        if folder not in self.running:
+            environ = {**_aws_environ(self.stack), **self.cloud.environ, **self.environs[folder]}
+            self.running[folder] = Emulator(self.built, self.built.function(folder), environ, self.stack.processes)
+        return self.running[folder]
+
+    def invoke(self, name: str, event: Any) -> Any:
+        """What Lambda's Invoke does: `name` is a deployed function's name, or its ARN, with or without a version."""
+        for function in self.built.functions:
+            if function.name in name.split(":"):
+                return self.function(function.folder).invoke(event).response
+        raise Failed(f"{name} is not deployed")
 
 
 @contextmanager
@@ -104,16 +111,23 @@ def deployed(stack: Stack, **parameters: str) -> Iterator[Deployment]:
         _sam(stack, "deploy", "--template-file", folder / "deployed.json", *_HOW)
         resources = _resources(stack, kept)
         functions = list(_functions(stack, template, resources, folder))
-        yield Deployment(
-            stack=stack,
-            built=Built(
-                tuple(function for function, _ in functions), artifacts.python, artifacts.version, artifacts.runtime
-            ),
-            template=template,
-            resources=resources,
-            left_out=left_out,
-            environs={function.folder: environ for function, environ in functions},
-        )
+        running: dict[str, Emulator] = {}
+        with Cloud(lambda name, event: deployment.invoke(name, event)) as cloud:
+            deployment = Deployment(
+                stack=stack,
+                built=replace(artifacts, functions=tuple(function for function, _ in functions)),
+                template=template,
+                resources=resources,
+                left_out=left_out,
+                environs={function.folder: environ for function, environ in functions},
+                cloud=cloud,
+                running=running,
+            )
+            try:
+                yield deployment
+            finally:
+                for emulator in running.values():
+                    emulator.stop()
 
 
 _HOW = (
@@ -125,25 +139,33 @@ _HOW = (
 def without(template: Mapping[str, Any], types: Iterable[str]) -> tuple[dict[str, Any], dict[str, str]]:
     """`template` less its resources of `types`, and those by name.
 
-    A reference to an alias becomes one to its function; to another of them, a text that says so.
+    A reference to an alias becomes one to its function, one to a version (of which moto's CloudFormation gives no ARN)
+    the ARN of the first; to another of what is left out, a text that says so.
     """
     left_out = {name: one["Type"] for name, one in template["Resources"].items() if one["Type"] in set(types)}
-    stands_for: dict[str, str] = {
-        name: template["Resources"][name]["Properties"]["FunctionName"]["Ref"]
-        for name, kind in left_out.items()
-        if kind == "AWS::Lambda::Alias"
+    suffixes = {"AWS::Lambda::Alias": "", "AWS::Lambda::Version": ":1"}
+    arns = {
+        name: f"${{{one['Properties']['FunctionName']['Ref']}.Arn}}{suffixes[one['Type']]}"
+        for name, one in template["Resources"].items()
+        if one["Type"] in suffixes
     }
+
+    def mend_text(found: re.Match[str]) -> str:
+        name = found[1].partition(".")[0]
+        return arns.get(name) or (f"left-out-{found[1]}" if name in left_out else found[0])
 
     def mend(value: Any) -> Any:
         match value:
+            case {"Ref": str(name)} if name in arns:
+                return {"Fn::Sub": arns[name]}
             case {"Ref": str(name)} if name in left_out:
-                return {"Fn::GetAtt": [stands_for[name], "Arn"]} if name in stands_for else f"left-out-{name}"
+                return f"left-out-{name}"
             case {"Fn::GetAtt": [str(name), attribute]} if name in left_out:
                 return f"left-out-{name}-{attribute}"
             case {"Fn::Sub": [str(text), known]}:
-                return {"Fn::Sub": [_mend_text(text, left_out, stands_for), mend(known)]}
+                return {"Fn::Sub": [re.sub(REFERENCE, mend_text, text), mend(known)]}
             case {"Fn::Sub": str(text)}:
-                return {"Fn::Sub": _mend_text(text, left_out, stands_for)}
+                return {"Fn::Sub": re.sub(REFERENCE, mend_text, text)}
             case dict():
                 return {name: mend(inner) for name, inner in value.items()}
             case list():
@@ -159,16 +181,6 @@ def without(template: Mapping[str, Any], types: Iterable[str]) -> tuple[dict[str
         resources[name] = mend({part: inner for part, inner in one.items() if part not in ("DependsOn", "Condition")})
         resources[name] |= {"DependsOn": needs} if needs else {}
     return {"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources}, left_out
-
-
-def _mend_text(text: str, left_out: Mapping[str, str], stands_for: Mapping[str, str]) -> str:
-    def mend(found: re.Match[str]) -> str:
-        name = found[1].partition(".")[0]
-        if name not in left_out:
-            return found[0]
-        return f"${{{stands_for[name]}.Arn}}" if name in stands_for else f"left-out-{found[1]}"
-
-    return re.sub(r"\$\{([^!}]+)\}", mend, text)
 
 
 def _several(value: Any) -> list[str]:
@@ -256,13 +268,17 @@ def _endpoint(stack: Stack) -> str:
     return stack.aws.url.replace("127.0.0.1", "localhost")
 
 
+def _aws_environ(stack: Stack) -> dict[str, str]:
+    """What leads to our AWS, in the deployment's region."""
+    ours = {name: value for name, value in stack.aws_environ.items() if name.startswith("AWS_")}
+    return ours | {"AWS_ENDPOINT_URL": _endpoint(stack), "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
+
+
 def _sam(stack: Stack, *arguments: str | Path) -> None:
     ours = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    aws = {name: value for name, value in stack.aws_environ.items() if name.startswith("AWS_")}
-    aws |= {"AWS_ENDPOINT_URL": _endpoint(stack), "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
     done = subprocess.run(
         [SAM, *arguments],
-        env=ours | aws | {"SAM_CLI_TELEMETRY": "0"},
+        env=ours | _aws_environ(stack) | {"SAM_CLI_TELEMETRY": "0"},
         cwd=BUILDS,  # where no samconfig.toml is
         capture_output=True,
         text=True,
@@ -308,14 +324,13 @@ def main() -> int:
 def _show(console: Console, deployment: Deployment, folder: str) -> int:
     """Send the function of `folder` its events; 1 if one of them makes it fail."""
     worst = 0
-    with deployment.function(folder) as emulator:
-        for path in sorted((ROOT / "events").glob(f"{folder}.*.json")):
-            done = emulator.invoke(sent(path.stem))
-            wrong = done.failed or _status(done) >= 500
-            worst = max(worst, int(wrong))
-            init = f", init {done.init_ms:.0f} ms" if done.init_ms else ""
-            mark = "[red]✗[/]" if wrong else "[green]✓[/]"
-            console.print(f"{mark} {path.stem}: {_status(done) or 'done'} in {done.duration_ms:.0f} ms{init}")
+    for path in sorted((ROOT / "events").glob(f"{folder}.*.json")):
+        done = deployment.function(folder).invoke(sent(path.stem))
+        wrong = done.failed or _status(done) >= 500
+        worst = max(worst, int(wrong))
+        init = f", init {done.init_ms:.0f} ms" if done.init_ms else ""
+        mark = "[red]✗[/]" if wrong else "[green]✓[/]"
+        console.print(f"{mark} {path.stem}: {_status(done) or 'done'} in {done.duration_ms:.0f} ms{init}")
     return worst
 
 

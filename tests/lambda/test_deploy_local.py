@@ -5,14 +5,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from moto.cloudformation.parsing import resource_class_from_type
 
 from local.deploy import LACKS, Deployment, deployed, sent, token
-from local.emulator import Emulator
 from local.processes import ROOT
 from local.stack import Stack
 
@@ -25,12 +23,6 @@ EVENTS = sorted(path.stem for path in (ROOT / "events").glob("*.json"))
 def deployment() -> Iterator[Deployment]:
     with Stack({}) as stack, deployed(stack) as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-def functions(deployment: Deployment) -> Iterator[dict[str, Emulator]]:
-    with ExitStack() as context:
-        yield {folder: context.enter_context(deployment.function(folder)) for folder in deployment.environs}
 
 
 def test_all_of_the_template_is_made_or_left_out_for_a_reason(deployment: Deployment) -> None:
@@ -56,21 +48,30 @@ def test_every_function_is_deployed_with_an_environment_that_is_resolved(deploym
 
 
 @pytest.mark.parametrize("name", EVENTS)
-def test_every_event_is_taken_by_the_deployed_function(functions: dict[str, Emulator], name: str) -> None:
+def test_every_event_is_taken_by_the_deployed_function(deployment: Deployment, name: str) -> None:
     folder, _, what = name.partition(".")
-    done = functions[folder].invoke(sent(name))
+    done = deployment.function(folder).invoke(sent(name))
     assert not done.failed, done.log
     if folder == "api":
         assert done.response["statusCode"] == (400 if what == "invalid" else 200), done.response
 
 
-def test_the_deployed_api_lets_nobody_in_without_a_token_of_its_issuer(functions: dict[str, Emulator]) -> None:
+def test_the_release_gate_tries_the_deployed_version_and_tells_codedeploy(deployment: Deployment) -> None:
+    deployment.cloud.told.clear()
+    assert deployment.function("release_gate").invoke(sent("release_gate.codedeploy")).response == {
+        "status": "Succeeded"
+    }
+    assert [told["status"] for told in deployment.cloud.told] == ["Succeeded"]
+    assert deployment.cloud.invoked == {deployment.environs["release_gate"]["RELEASE_TARGET"]}
+
+
+def test_the_deployed_api_lets_nobody_in_without_a_token_of_its_issuer(deployment: Deployment) -> None:
     def status(authorization: str | None) -> int:
         event = sent("api.query")
         headers = {name: value for name, value in event["headers"].items() if name != "Authorization"}
         event["headers"] = headers | ({"Authorization": authorization} if authorization else {})
         event["multiValueHeaders"] = {name: [value] for name, value in event["headers"].items()}
-        response: dict[str, Any] = functions["api"].invoke(event).response
+        response: dict[str, Any] = deployment.function("api").invoke(event).response
         return int(response["statusCode"])
 
     assert status(None) == 401
@@ -79,11 +80,11 @@ def test_the_deployed_api_lets_nobody_in_without_a_token_of_its_issuer(functions
     assert status(f"Bearer {token()}") == 200
 
 
-def test_a_question_of_one_tenant_is_remembered_for_that_tenant_alone(functions: dict[str, Emulator]) -> None:
+def test_a_question_of_one_tenant_is_remembered_for_that_tenant_alone(deployment: Deployment) -> None:
     def layer(tenant: str) -> int:
         event = sent("api.query", body=json.dumps({"query": "count shipped orders"}))
         event["headers"]["Authorization"] = f"Bearer {token(tenant=tenant)}"
         event["multiValueHeaders"] = {name: [value] for name, value in event["headers"].items()}
-        return int(json.loads(functions["api"].invoke(event).response["body"])["meta"]["cache_layer"])
+        return int(json.loads(deployment.function("api").invoke(event).response["body"])["meta"]["cache_layer"])
 
     assert [layer("north"), layer("north"), layer("south")] == [3, 1, 3]

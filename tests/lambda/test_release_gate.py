@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import pytest
 
+from local.cloud import Cloud
 from local.emulator import Built, Emulator, Function
 from local.stack import Stack
 
@@ -27,52 +23,6 @@ SIGN_IN = {
     "JWT_ISSUER": "https://issuer.test",
     "JWT_AUDIENCE": "rowcall",
 }
-
-
-@dataclass
-class Cloud:
-    """Lambda's Invoke and CodeDeploy's API on one port. `told` is what CodeDeploy heard."""
-
-    invoke: Callable[[Any], Any]
-    invoked: set[str] = field(default_factory=set)
-    told: list[Any] = field(default_factory=list)
-
-    def answer(self, path: str, target: str, body: bytes) -> tuple[dict[str, str], Any]:
-        if target.endswith(".PutLifecycleEventHookExecutionStatus"):
-            self.told.append(json.loads(body))
-            return {}, {"lifecycleEventHookExecutionId": self.told[-1]["lifecycleEventHookExecutionId"]}
-        _, _, _, name, _ = unquote(path).split("/")
-        self.invoked.add(name)
-        response = self.invoke(json.loads(body))
-        failed = isinstance(response, dict) and "errorType" in response
-        return ({"X-Amz-Function-Error": "Unhandled"} if failed else {}), response
-
-
-@contextmanager
-def serving(cloud: Cloud) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            headers, document = cloud.answer(self.path, self.headers.get("X-Amz-Target", ""), body)
-            answer = json.dumps(document).encode()
-            self.send_response(200)
-            for name, value in {**headers, "Content-Length": str(len(answer))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, *_: object) -> None:
-            """Quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def changed(function: Function, folder: Path, layer: str, old: str, new: str) -> Function:
@@ -94,11 +44,10 @@ def changed(function: Function, folder: Path, layer: str, old: str, new: str) ->
 def gate(artifacts: Built, stack: Stack, event: Any) -> Callable[..., tuple[Any, Cloud, str]]:
     def run(invoke: Callable[[Any], Any], **environ: str) -> tuple[Any, Cloud, str]:
         """What the gate returned for a version that `invoke` is, what CodeDeploy heard, and the gate's log."""
-        cloud = Cloud(invoke)
-        with serving(cloud) as url:
+        with Cloud(lambda _, event: invoke(event)) as cloud:
             settings = stack.environ | SIGN_IN | {"RELEASE_TARGET": VERSION} | environ
-            leads = {"AWS_ENDPOINT_URL_LAMBDA": url, "AWS_ENDPOINT_URL_CODEDEPLOY": url, "AWS_REGION": "eu-central-1"}
-            leads |= {
+            leads = cloud.environ | {
+                "AWS_REGION": "eu-central-1",
                 "AWS_ACCESS_KEY_ID": "test",
                 "AWS_SECRET_ACCESS_KEY": "test",
                 "AWS_DEFAULT_REGION": "eu-central-1",
