@@ -19,7 +19,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from rowcall.catalog import Catalog
@@ -100,6 +100,7 @@ def parts(tokens: Sequence[Token]) -> list[int]:
     return kept
 
 
+@lru_cache(maxsize=8192)
 def _key(text: str) -> Key:
     words = text.lower().split()
     if text.isascii() and all(word.isalnum() and word[0].isalpha() for word in words):

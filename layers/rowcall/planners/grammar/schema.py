@@ -7,19 +7,23 @@ names alone. No name of any particular database may stand here.
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from rowcall.catalog import Catalog, Column, Table
 from rowcall.planners.grammar.words import split_identifier, stem, synonyms
+
+T = TypeVar("T")
 
 NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double precision", "money")
 DATES = ("date", "timestamp without time zone", "timestamp with time zone", "timestamp", "timestamptz")
 _ID = frozenset({"id", "uuid", "key", "code", "pk"})
 _SUFFIXES = frozenset({"name", "code", "id", "number", "date", "time", "timestamp", "at", "on", "text", "flag"})
 _COUNTS = frozenset({"number", "count"})
+_GENERIC = frozenset({"id", "name", "code", "key", "number", "title"})
 _FILLERS = frozenset({"table", "information", "detail", "details", "data", "record", "records", "tbl", "dim", "fact"})
 
 
@@ -265,7 +269,7 @@ class Schema:
         own |= {stem(word) for word in own} | {word.removesuffix("s") for word in own}
         words = self._table_words[table.key]
         last = words[-1]
-        if not any(others[-1:] == (last,) and key != table.key for key, others in self._table_words.items()):
+        if self._last_words[last] == 1:
             own |= {last, stem(last), last.removesuffix("s")}
         initials = {"".join(word[0] for word in words)}
         flat = {column.name: column.name.casefold().replace("_", "") for column in table.columns}
@@ -283,15 +287,30 @@ class Schema:
     def _first_column(self, table: Table) -> tuple[str, ...]:
         """The key of a table that others refer to by its name: its first column, if that is of the same type."""
         first, named = table.columns[0], self._table_words[table.key]
-        references = {words + end for words in self._table_words.values() for end in ((), ("id",), ("code",))}
-        if split_identifier(first.name, self._known) in references - {(*named, "id"), (*named, "code")}:
+        words = split_identifier(first.name, self._known)
+        if words in self._references and words not in {(*named, "id"), (*named, "code")}:
             return ()
-        for key, other in self.tables.items():
-            for column in other.columns:
-                words = split_identifier(column.name, self._known)
-                if key != table.key and words in {named, (*named, "id")} and _kind(column) == _kind(first):
-                    return (first.name,)
-        return ()
+        referring = [one for names in (named, (*named, "id")) for one in self._columns.get(names, ())]
+        return (first.name,) if any(key != table.key and kind == _kind(first) for key, kind in referring) else ()
+
+    @cached_property
+    def _last_words(self) -> Counter[str]:
+        """How many tables end in a word."""
+        return Counter(words[-1] for words in self._table_words.values() if words)
+
+    @cached_property
+    def _references(self) -> frozenset[tuple[str, ...]]:
+        """The words by which a column may refer to some table."""
+        return frozenset(words + end for words in self._table_words.values() for end in ((), ("id",), ("code",)))
+
+    @cached_property
+    def _columns(self) -> Mapping[tuple[str, ...], Sequence[tuple[str, str]]]:
+        """The columns by the words of their names: the table and kind of each."""
+        found: dict[tuple[str, ...], list[tuple[str, str]]] = defaultdict(list)
+        for key, table in self.tables.items():
+            for column in table.columns:
+                found[split_identifier(column.name, self._known)].append((key, _kind(column)))
+        return dict(found)
 
     @cached_property
     def _lone_identifiers(self) -> dict[str, str]:
@@ -393,27 +412,49 @@ class Schema:
             if field.name in declared:
                 continue
             best: list[Step] = []
-            for other in self.tables:
+            for other in self._candidates(field):
                 if other == key:
                     continue
-                target = self.key(other) or tuple(filter(None, [self._lone_identifiers.get(other)]))
-                if len(target) != 1 or (own == (field.name,) and self.key(other) != target):
+                target = self._target(other)
+                if target is None or (own == (field.name,) and self.key(other) != (target,)):
                     continue
-                at = self.fields[other][target[0]]
+                at = self.fields[other][target]
                 if _family(at) != _family(field):
                     continue
                 role = self._points(field, other, at)
-                if role is not None and not (own == (field.name,) and field.name != target[0]):
-                    best.append(Step(key, other, ((field.name, target[0]),), True, role))
+                if role is not None and not (own == (field.name,) and field.name != target):
+                    best.append(Step(key, other, ((field.name, target),), True, role))
             plain = [step for step in best if not step.role] or best
             if len(plain) == 1:
                 yield plain[0]
 
+    def _candidates(self, field: Field) -> Iterable[str]:
+        """All tables to which a column may point, and few others: there may be thousands."""
+        called = [stems[start:] for stems in (field.stems, field.stems[:-1]) for start in range(len(stems))]
+        called += [(other,) for other in synonyms(field.stems[0])]
+        found = [key for names in called for key in self._called.get(names, ())]
+        return dict.fromkeys((*found, *self._keyed.get(field.name, ())))
+
+    @cached_property
+    def _called(self) -> Mapping[tuple[str, ...], Sequence[str]]:
+        """The tables by the stems of their names."""
+        return _by(self.table_stems, self.tables)
+
+    @cached_property
+    def _keyed(self) -> Mapping[str, Sequence[str]]:
+        """The tables by the name of the one column that is their key, where that says of what."""
+        targets = {key: name for key in self.tables if (name := self._target(key)) and name.casefold() not in _GENERIC}
+        return _by(targets.__getitem__, targets)
+
+    def _target(self, key: str) -> str | None:
+        """The one column by which others point to a table."""
+        own = self.key(key)
+        return own[0] if len(own) == 1 else None if own else self._lone_identifiers.get(key)
+
     def _points(self, field: Field, other: str, at: Field) -> tuple[str, ...] | None:
         """The role in which a column points to another table ("from" of `from_airport`), or `None` if it does not."""
-        generic = at.name.casefold() in {"id", "name", "code", "key", "number", "title"}
         if field.name == at.name:
-            return None if generic else ()
+            return None if at.name.casefold() in _GENERIC else ()
         own, stems = self.table_stems(other), field.stems
         suffixed = len(stems) > 1 and stems[-1] in {"id", "code", "key", "uuid"}
         core = stems[:-1] if suffixed else stems
@@ -513,6 +554,13 @@ def _common_prefix(names: list[str]) -> str:
     return first[: next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))]
 
 
+def _by(name: Callable[[str], T], keys: Iterable[str]) -> dict[T, list[str]]:
+    found: dict[T, list[str]] = defaultdict(list)
+    for key in keys:
+        found[name(key)].append(key)
+    return dict(found)
+
+
 def _family(field: Field) -> str:
     return _kind(field.column)
 
@@ -524,14 +572,9 @@ def _kind(column: Column) -> str:
     return column.type if column.type == "boolean" or column.type in DATES else "text"
 
 
-_SCHEMAS: dict[str, Schema] = {}
-
-
 def schema_of(catalog: Catalog) -> Schema:
-    """The schema of a catalog, built when first asked for and kept while the catalog stays the same."""
-    found = _SCHEMAS.get(catalog.fingerprint)
-    if found is None or not (found.catalog is catalog or found.catalog.tables == catalog.tables):
-        while len(_SCHEMAS) >= 8:
-            _SCHEMAS.pop(next(iter(_SCHEMAS)))
-        found = _SCHEMAS[catalog.fingerprint] = Schema(catalog)
-    return found
+    """The schema of `catalog`, made once and kept with it, as its vocabulary is."""
+    kept: Schema | None = catalog.__dict__.get("_schema")
+    if kept is None:
+        kept = catalog.__dict__["_schema"] = Schema(catalog)
+    return kept
