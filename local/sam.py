@@ -13,10 +13,11 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import yaml
@@ -26,7 +27,11 @@ from local.emulator import BUILDS, LAMBDA_PYTHON, architecture, build, function_
 from local.processes import ROOT, Failed
 from local.stack import Stack
 
-LEAD_TO_THE_STACK = ("DATABASE_URL", "UPSTASH_REDIS_REST_URL", "AWS_ENDPOINT_URL")
+SAM = ROOT / ".venv-sam/bin/sam"
+LEAD_TO_THE_STACK = (
+    *("DATABASE_URL", "UPSTASH_REDIS_REST_URL"),
+    *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL_CODEDEPLOY"),
+)
 DOCKER_DESKTOP = "host.docker.internal"
 
 
@@ -35,6 +40,7 @@ class Forwarder:
 
     def __init__(self) -> None:
         self._host = _bridge()
+        self._servers: list[asyncio.Server] = []
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -53,8 +59,18 @@ class Forwarder:
         return parts._replace(netloc=f"{account}{at}{self._host}:{port}", query=query).geturl()
 
     def close(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
+
+    async def _end(self) -> None:
+        for server in self._servers:
+            server.close()
+        connections = asyncio.all_tasks() - {task for task in [asyncio.current_task()] if task}
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
 
     async def _listen(self, port: int) -> int:
         async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -62,15 +78,18 @@ class Forwarder:
             await asyncio.gather(_pump(reader, questions), _pump(answers, writer))
 
         server = await asyncio.start_server(forward, self._host)
+        self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    with suppress(ConnectionError):
-        while data := await source.read(65536):
-            sink.write(data)
-            await sink.drain()
-    sink.close()
+    try:
+        with suppress(ConnectionError):
+            while data := await source.read(65536):
+                sink.write(data)
+                await sink.drain()
+    finally:
+        sink.close()
 
 
 def _bridge() -> str:
@@ -89,6 +108,37 @@ def _bridge() -> str:
         except OSError:
             return DOCKER_DESKTOP
     return address
+
+
+class Sam:
+    """`sam local` on `stack`, as a context: what it runs has the stack's environment, and `settings` beside."""
+
+    def __init__(self, stack: Stack, settings: Mapping[str, str] | None = None) -> None:
+        self._forwarder = Forwarder()
+        environ = function_environ(stack.environ) | dict(settings or {})
+        leads = {name: self._forwarder.reachable(url) for name, url in environ.items() if name in LEAD_TO_THE_STACK}
+        self._template = _template(environ | leads)
+        # Real or not, credentials of this shell are no business of the containers; false ones cost SAM ten seconds.
+        self._environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        self._environ |= {"AWS_DEFAULT_REGION": environ["AWS_REGION"], "SAM_CLI_TELEMETRY": "0"}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._forwarder.close()
+
+    @contextmanager
+    def running(self, command: str, *arguments: str | Path, **options: Any) -> Iterator[subprocess.Popen[Any]]:
+        """`sam local <command>`; it is ended with its containers if it still runs at the end."""
+        sam = [SAM, "local", command, *arguments, "--template", self._template]
+        with subprocess.Popen(sam, env=self._environ, **options) as process:
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    process.send_signal(signal.SIGTERM)
+                process.wait()
 
 
 def _template(environ: Mapping[str, str]) -> Path:
@@ -110,23 +160,8 @@ def main() -> int:
     console = Console(highlight=False, soft_wrap=True)
     command, *arguments = sys.argv[1:] or ["start-api"]
     try:
-        with Stack() as stack:
-            forwarder = Forwarder()
-            environ = function_environ(stack.environ)
-            environ |= {name: forwarder.reachable(environ[name]) for name in LEAD_TO_THE_STACK if name in environ}
-            sam: list[str | Path] = [ROOT / ".venv-sam/bin/sam", "local", command, *arguments]
-            sam += ["--template", _template(environ)]
-            # Real or not, credentials of this shell are no business of the containers; false ones cost SAM ten seconds.
-            ours = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-            with subprocess.Popen(sam, env=ours | {"AWS_DEFAULT_REGION": environ["AWS_REGION"]}) as running:
-                try:
-                    return running.wait()
-                except BaseException:
-                    running.send_signal(signal.SIGTERM)
-                    raise
-                finally:
-                    running.wait()
-                    forwarder.close()
+        with Stack() as stack, Sam(stack) as sam, sam.running(command, *arguments) as process:
+            return process.wait()
     except Failed as failed:
         console.print(f"[red]✗[/] {failed}")
         return 1
