@@ -88,6 +88,20 @@ class CachedPlans(Told):
     cursor: str | None
 
 
+class NearMiss(Told):
+    """A template that was planned, and the remembered one next to it that was found not to mean the same."""
+
+    template: str
+    matched_query: str
+    similarity: float
+    rule: str
+    why: str
+
+
+class NearMisses(Told):
+    near_misses: list[NearMiss]
+
+
 @router.get("/stats", responses=problems.responses(*OPERATING))
 async def cache_stats(
     request: Request,
@@ -123,6 +137,17 @@ async def show_plan(
 ) -> CachedPlan:
     """One remembered plan."""
     return await call(request, _show, services, operator, id, deadline)
+
+
+@router.get("/near-misses", responses=problems.responses(*OPERATING))
+async def list_near_misses(
+    request: Request,
+    services: ServicesDep,
+    operator: OperatorDep,
+    deadline: DeadlineDep,
+) -> NearMisses:
+    """The latest templates that layer 2 kept apart from a near one, and by which rule; templates only, never values."""
+    return await call(request, _near_misses, services, operator, deadline)
 
 
 @router.put("/plans/{id}/pin", status_code=204, responses=ONE_PLAN)
@@ -188,6 +213,22 @@ def _stats(services: Services, operator: Principal, days: int, deadline: Deadlin
 def _page(services: Services, operator: Principal, cursor: int, limit: int, deadline: Deadline) -> CachedPlans:
     plans, following = services.inventory.page(_scope(services, operator, deadline), cursor, limit, deadline)
     return CachedPlans(plans=[_document(kept) for kept in plans], cursor=str(following) if following else None)
+
+
+def _near_misses(services: Services, operator: Principal, deadline: Deadline) -> NearMisses:
+    found = services.inventory.near_misses(_scope(services, operator, deadline), deadline)
+    return NearMisses(
+        near_misses=[
+            NearMiss(
+                template=asked,
+                matched_query=missed.template,
+                similarity=missed.similarity,
+                rule=missed.rule,
+                why=missed.why,
+            )
+            for asked, missed in found
+        ]
+    )
 
 
 def _show(services: Services, operator: Principal, plan_id: str, deadline: Deadline) -> CachedPlan:

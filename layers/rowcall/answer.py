@@ -274,6 +274,7 @@ class _Way:
                 self.deadline,
                 counters=self.counters,
                 seconds=self.trace.seconds["plan"],
+                near_miss=recalled.near_miss,
             )
         return replace(recalled, known=None, match=None, degraded=recalled.degraded or not kept)
 

@@ -84,6 +84,14 @@ def url(served: Served, bridge: Bridge) -> str:
 
 
 @pytest.fixture
+def new_url(stack: Stack, shop: str, bridge: Bridge) -> Iterator[str]:
+    """The same by an API that has only just started: layer 2 holds in memory what it read, and nothing empties that."""
+    api = Api(stack, free_port())
+    yield api.url
+    api.stop()
+
+
+@pytest.fixture
 def closed_url(served: Served, bridge: Bridge) -> str:
     """The shop, for who signs in."""
     return served(**signing())

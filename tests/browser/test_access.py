@@ -88,6 +88,18 @@ def test_the_keyboard_alone_reaches_everything(url: str, visit: Visit) -> None:
         assert any(control in one for one in reached), (control, reached)
 
 
+def test_tabs_move_by_arrow_keys(url: str, visit: Visit) -> None:
+    page = visit(url)
+    page.get_by_role("tab", name="Operate").wait_for()
+    page.get_by_role("tab", name="Ask").focus()
+    page.keyboard.press("End")
+    expect(page.get_by_role("tab", name="Operate")).to_be_focused()
+    expect(page.get_by_role("tabpanel", name="Operate")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", name="Ask")).to_be_focused()
+    expect(page.get_by_role("tabpanel", name="Ask")).to_be_visible()
+
+
 def test_what_happens_is_told_to_a_screen_reader(url: str, visit: Visit) -> None:
     page = visit(url)
     ask(page, "count pending orders")

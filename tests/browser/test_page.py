@@ -59,8 +59,8 @@ def test_a_question_gets_its_rows_and_how_they_were_found(
     assert column(page, 1) == names[:3]
 
 
-def test_a_hit_by_meaning_tells_what_it_matched(url: str, visit: Visit) -> None:
-    page = visit(url)
+def test_a_hit_by_meaning_tells_what_it_matched(new_url: str, visit: Visit) -> None:
+    page = visit(new_url)
     ask(page, "count pending orders")
     expect(page.locator(".single dd")).to_have_text("96")
     ask(page, "how many orders are pending")
@@ -184,8 +184,8 @@ def test_what_is_shown_can_be_saved(served: Served, bridge: Bridge, oddities: st
     assert document[7]["label"] == '=HYPERLINK("http://example.com")'
 
 
-def test_feedback_says_what_it_changed(url: str, visit: Visit) -> None:
-    page = visit(url)
+def test_feedback_says_what_it_changed(new_url: str, visit: Visit) -> None:
+    page = visit(new_url)
     ask(page, "count active users")
     page.get_by_role("button", name="This is right").click()
     expect(page.locator(".feedback")).to_contain_text("kept as an example")

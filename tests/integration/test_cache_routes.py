@@ -291,3 +291,18 @@ def test_another_environment_forgets_what_was_deleted(
     change(gateway, "DELETE", plan["id"])
     assert answer(Ask("count shipped orders"), LOCAL, other, Deadline.after(10)).layer == 3
     other.close()
+
+
+def test_near_misses_are_told_as_templates_the_newest_first(gateway: Gateway, bridge: Bridge) -> None:
+    assert gateway.get("/api/cache/near-misses").json == {"near_misses": []}
+    gateway.ask("show users created in 2023")
+    gateway.ask("show users created before 2023")
+    reply = gateway.get("/api/cache/near-misses")
+    (told,) = reply.json["near_misses"]
+    assert "2023" not in reply.body
+    assert told["template"] != told["matched_query"]
+    assert told["similarity"] >= 0.5
+    assert told["rule"]
+    (near,) = bridge.command("KEYS", "rowcall:{*:near")
+    bridge.command("LPUSH", near, "planted")
+    assert gateway.get("/api/cache/near-misses").json["near_misses"] == [told]

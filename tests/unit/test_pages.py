@@ -18,7 +18,8 @@ UPLOT = "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f"
 
 
 def test_all_of_it_is_small() -> None:
-    assert sum(path.stat().st_size for path in FILES.values()) < MOST_BYTES
+    page = [path for path in FILES.values() if path.parent.name != "docs"]
+    assert sum(path.stat().st_size for path in page) < MOST_BYTES
     assert len(FILES) == len([path for path in STATIC.rglob("*") if path.suffix in MEDIA_TYPES])
 
 
@@ -44,8 +45,9 @@ def test_every_file_that_one_names_is_there(path: Path) -> None:
 
 def test_every_file_is_named_by_one() -> None:
     text = "\n".join(path.read_text(encoding="utf-8") for path in OURS)
+    opened_as_tabs = {"chat.js", "operate.js"}
     for name, path in FILES.items():
-        assert path.suffix == ".html" or name in text, name
+        assert path.suffix == ".html" or name in opened_as_tabs or name in text, name
 
 
 def test_the_policy_allows_nothing_unsafe_and_no_other_host() -> None:

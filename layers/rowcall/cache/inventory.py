@@ -7,6 +7,7 @@ Without Redis there is nothing to tell: `cache_unavailable`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rowcall import telemetry
-from rowcall.cache.plans import Known, Plans, Scope, exact_key, load, template_key
+from rowcall.cache.plans import Known, NearMiss, Plans, Scope, exact_key, load, template_key
 from rowcall.cache.seal import seal, unseal
 from rowcall.cache.store import Script, Store, StoreUnavailable, script
 from rowcall.deadline import Deadline
@@ -30,6 +31,7 @@ UNPIN = script("unpin")
 FOLLOW = script("follow")
 USAGE = script("usage")
 PART = script("part")
+NEARS = script("nears")
 
 TALLIED = 1000
 """Plans counted in one request: a script holds up everybody while it runs."""
@@ -124,6 +126,12 @@ class Inventory:
         """Whether there was such a plan; it is gone from layer 1, its aliases and layer 2, in all environments."""
         with _reaching():
             return bool(self._plans.drop(scope, [plan_id], deadline))
+
+    def near_misses(self, scope: Scope, deadline: Deadline) -> list[tuple[str, NearMiss]]:
+        """The latest templates that were planned although another was near, each with that other; the newest first."""
+        sealed = self._run(NEARS, [scope.prefix], deadline)
+        opened = (unseal(self._seal_key, scope.place("near"), entry) for entry in sealed)
+        return [(asked, NearMiss(*missed)) for asked, *missed in map(json.loads, filter(None, opened))]
 
     def follow(self, scope: Scope, question: Question, deadline: Deadline) -> Led | None:
         """The plan that answers the question from layer 1, if there is one."""

@@ -15,7 +15,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -59,6 +59,13 @@ LOG_ENTRIES = 100_000
 PAGE_ENTRIES = 200
 LEASE_SECONDS = 5.0
 """A crashed planner's lease ends by itself after this; a living one renews it."""
+
+
+NEAR = 0.5
+"""Below such a similarity nobody would call two templates near."""
+
+NEAR_MISSES = 100
+"""Kept of each scope, the latest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,10 +288,11 @@ class Plans:
         *,
         counters: Sequence[str] | None = (),
         seconds: float = 0.0,
+        near_miss: NearMiss | None = None,
     ) -> bool:
         """Keep `plan`, which took `seconds` to make, for the question's template, or only for its exact values.
 
-        False when Redis could not be told.
+        What was nearly used in its place is kept for operators, as templates. False when Redis could not be told.
         """
         key = exact_key(question) if plan.exact_only else template_key(question)
         known = Known(key, question.template, tuple(slot.type for slot in question.slots), plan)
@@ -308,6 +316,9 @@ class Plans:
             "counters": _counters(scope, counters),
             "log_size": LOG_ENTRIES,
         }
+        if near_miss and near_miss.similarity >= NEAR and counters is not None:
+            told = json.dumps([question.template, *astuple(near_miss)])
+            asked |= {"near": seal(self._seal_key, scope.place("near"), told), "nears": NEAR_MISSES}
         return self._write(scope, key, asked, lease, deadline)
 
     def refuse(

@@ -1,11 +1,7 @@
 // Draws with uPlot, in the page's colours and as wide as there is room.
 
 import uPlot from "./uPlot.js";
-import { make } from "./dom.js";
 
-const styles = new Promise((resolve) => {
-  document.head.append(make("link", { rel: "stylesheet", href: new URL("uPlot.css", import.meta.url).href, on: { load: resolve, error: resolve } }));
-});
 const FONT = "12px ui-sans-serif, system-ui, sans-serif";
 const BAR = 30;
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -90,7 +86,7 @@ export const plot = (place, what) => {
   const watch = new ResizeObserver(([{ contentRect }]) => {
     if (Math.round(contentRect.width) === width || !contentRect.width) return;
     width = Math.round(contentRect.width);
-    styles.then(draw);
+    draw();
   });
   const recolour = () => { if (width) draw(); };
   dark.addEventListener("change", recolour);

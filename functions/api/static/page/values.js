@@ -108,7 +108,7 @@ export const csv = (columns, rows) => [
 export const count = (number, one, many = `${one}s`) => `${number.toLocaleString()} ${number === 1 ? one : many}`;
 
 export const dollars = (amount) => (amount === 0 ? "$0" : new Intl.NumberFormat(undefined, {
-  style: "currency", currency: "USD", ...(Math.abs(amount) < 1 ? { maximumSignificantDigits: 3, minimumFractionDigits: 0 } : {}),
+  style: "currency", currency: "USD", currencyDisplay: "narrowSymbol", ...(Math.abs(amount) < 1 ? { maximumSignificantDigits: 3, minimumFractionDigits: 0 } : {}),
 }).format(amount));
 
 export const milliseconds = (time) => (time >= 1000

@@ -1,6 +1,7 @@
 -- Keep a plan or a refusal, log the change, and give the lease back if it is still ours.
 -- ARGV[1] is JSON: prefix, template, pointer, ttl, lease, request; with a plan also id, fields (of its hash), log_size,
--- scope, scope_ttl, counters (none for what nobody asked), question, missed (its key) and missed_ttl.
+-- scope, scope_ttl, counters (none for what nobody asked), question, missed (its key) and missed_ttl; with a near miss
+-- also near, and nears (how many are kept).
 local asked = cjson.decode(ARGV[1])
 local prefix = asked.prefix
 local now = tonumber(redis.call('TIME')[1])
@@ -34,6 +35,11 @@ else
   redis.call('SREM', prefix .. 'refresh', asked.id)
   redis.call('ZADD', 'rowcall:scopes', now, asked.scope)
   redis.call('ZREMRANGEBYSCORE', 'rowcall:scopes', '-inf', now - asked.scope_ttl)
+  if asked.near then
+    redis.call('LPUSH', prefix .. 'near', asked.near)
+    redis.call('LTRIM', prefix .. 'near', 0, asked.nears - 1)
+    redis.call('EXPIRE', prefix .. 'near', asked.missed_ttl)
+  end
   for _, counter in ipairs(asked.counters) do
     redis.call('HINCRBY', counter, 'layer3', 1)
   end
