@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 import urllib.request
 from contextlib import suppress
+from pathlib import Path
 
 from local.processes import Processes, free_port
 
 REGION = "eu-central-1"
+SERVER = Path(__file__).with_name("moto_server.py")
 
 
 class Aws:
@@ -18,9 +20,8 @@ class Aws:
         self._processes = processes
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        self._child = processes.start(
-            "aws", [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
-        )
+        # -P, as this folder has a `redis` of its own
+        self._child = processes.start("aws", [sys.executable, "-P", SERVER, str(port)])
         self._child.wait_until(self._ready)
 
     def stop(self) -> None:

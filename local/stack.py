@@ -122,7 +122,7 @@ class Stack:
             "AWS_DEFAULT_REGION": REGION,
             "AWS_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
-            **tables.TABLES,
+            **tables.ENVIRON,
         }
 
     def _start_postgres(self) -> None:

@@ -5,7 +5,8 @@
 `shop`          the name of the database with the sample shop: read it, never change it
 `make_database` a fresh database of a module's own, from SQL; gives its name
 `database_url`  leads to the shop as the read-only role; `owner_url` as its owner
-`aws`           moto's URL
+`aws`           moto
+`dynamodb`      the settings that name its tables, with the environment that leads to it
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from pathlib import Path
 
 import pytest
 
-from local.aws import Aws
+from local import tables
+from local.aws import REGION, Aws
 from local.bridge import Bridge
 from local.postgres import SQL, Postgres
 from local.stack import SHOP, Stack
@@ -103,3 +105,22 @@ def make_database(postgres: Postgres) -> Iterator[Callable[[str | Path], str]]:
 @pytest.fixture(scope="session")
 def aws(stack: Stack) -> Aws:
     return Aws(stack.processes)
+
+
+@pytest.fixture(scope="session")
+def leads_to_aws(aws: Aws) -> dict[str, str]:
+    """The environment that leads to moto, which has the tables."""
+    tables.create(aws.url, REGION)
+    return {
+        "AWS_ENDPOINT_URL": aws.url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": REGION,
+    }
+
+
+@pytest.fixture
+def dynamodb(leads_to_aws: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    for name, value in leads_to_aws.items():
+        monkeypatch.setenv(name, value)
+    return tables.ENVIRON

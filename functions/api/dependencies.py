@@ -104,6 +104,15 @@ async def _operator(request: Request) -> Principal:
 OperatorDep = Annotated[Principal, Depends(_operator)]
 
 
+async def _chatter(request: Request) -> Principal:
+    principal = await _principal(request)
+    principal.require(auth.CHAT)
+    return principal
+
+
+ChatterDep = Annotated[Principal, Depends(_chatter)]
+
+
 async def _asker(request: Request) -> Asker:
     principal = await _principal(request)
     principal.require(auth.QUERY)

@@ -8,7 +8,7 @@ gc.disable()  # nothing that is imported is garbage, and to look for it takes a 
 
 from mangum import Mangum
 
-from api import cache, dependencies, feedback, health, mcp, me, pages, problems, query, tables, usage
+from api import cache, conversations, dependencies, feedback, health, mcp, me, pages, problems, query, tables, usage
 from api.middleware import Cors, Envelope
 from api.openapi import Documented
 from rowcall import bootstrap, settings
@@ -26,6 +26,7 @@ app.include_router(feedback.router)
 app.include_router(tables.router)
 app.include_router(mcp.router)
 app.include_router(cache.router)
+app.include_router(conversations.router)
 app.include_router(usage.router)
 app.include_router(health.router)
 app.include_router(me.router)

@@ -61,7 +61,7 @@ class Cors:
             self._cors = CORSMiddleware(
                 self.app,
                 allow_origins=origins,
-                allow_methods=["GET", "POST", "PUT", "DELETE"],
+                allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
                 allow_headers=["Authorization", "Content-Type", "Idempotency-Key", *MCP_HEADERS],
                 expose_headers=["RateLimit", "RateLimit-Policy", "Retry-After", "Server-Timing", "X-Request-Id"],
                 max_age=3600,

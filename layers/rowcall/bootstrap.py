@@ -23,6 +23,7 @@ from rowcall.catalog import Catalog
 from rowcall.database import iam, introspection
 from rowcall.database.connection import Database
 from rowcall.deadline import Deadline
+from rowcall.redaction import Redaction
 from rowcall.reporting import Reporter
 from rowcall.rotation import Rotating
 from rowcall.settings import Settings
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from rowcall.cache.examples import Examples
     from rowcall.cache.inventory import Inventory
     from rowcall.cache.semantic import Semantic
+    from rowcall.chat.conversations import Conversations
     from rowcall.chat.models import ChatModel
     from rowcall.chat.replies import Replies
     from rowcall.embedders import Embedder
@@ -49,7 +51,8 @@ class Services:
         """`reload` reads the settings anew, from where the secrets are kept: a provider has just refused a key."""
         self.settings = settings
         self._reload = reload or (lambda: settings)
-        telemetry.begin(settings.stage, settings.log_level)
+        self._redaction = Redaction(settings.redact)
+        telemetry.begin(settings.stage, settings.log_level, self._redaction)
 
     @cached_property
     def database(self) -> Database:
@@ -138,6 +141,16 @@ class Services:
             read=self._read_catalog,
             probe=lambda deadline: introspection.probe(self.database, deadline),
         )
+
+    @cached_property
+    def conversations(self) -> Conversations | None:
+        """`None` where none are kept."""
+        settings = self.settings
+        if not settings.conversations_table:
+            return None
+        from rowcall.chat.conversations import Conversations
+
+        return Conversations(aws.table(settings.conversations_table), settings.conversation_days, self._redaction)
 
     @cached_property
     def ledger(self) -> Ledger:

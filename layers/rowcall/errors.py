@@ -79,6 +79,9 @@ KINDS: dict[str, Kind] = {
         "Idempotency-Key cannot be honoured at the moment.",
         "Try again after `Retry-After`, or without the header.",
     ),
+    "conversations_unavailable": Kind(
+        503, "Conversations cannot be reached at the moment.", "Try again after `Retry-After`; chat goes on without."
+    ),
     "usage_unavailable": Kind(503, "Usage cannot be looked up at the moment.", "Try again in a moment."),
     "cache_unavailable": Kind(
         503, "The cache cannot be reached.", "Try again after `Retry-After`; questions are answered all the same."

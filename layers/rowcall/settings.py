@@ -21,6 +21,8 @@ from pydantic import (
     model_validator,
 )
 
+from rowcall.redaction import KINDS
+
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
@@ -202,6 +204,9 @@ class Settings(BaseModel):
 
     idempotency_table: str = Field("", description="DynamoDB table behind the `Idempotency-Key` header.")
 
+    conversations_table: str = Field("", description="DynamoDB table of conversations; none are kept if empty.")
+    conversation_days: int = Field(90, ge=1, le=3650, description="How long a turn of a conversation is kept.")
+
     address_quota: int = Field(100, ge=0, description="Questions per client address and window; 0 is no limit.")
     address_window: int = Field(900, gt=0, description="That window, in seconds.")
     user_quota: int = Field(500, ge=0, description="Questions per user and window; 0 is no limit.")
@@ -242,6 +247,11 @@ class Settings(BaseModel):
     cors_origin: Names = Field((), description="Origins that may call from a browser; none if empty.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged.")
     log_query_text: bool = Field(False, description="Log the text of questions, which may hold personal data.")
+    redact: Names = Field(
+        ("card", "key"),
+        description="What is replaced in log lines and in conversations as they are kept: `card` numbers, `email` "
+        "addresses, `key` for keys and tokens. Answers themselves are never changed.",
+    )
     sentry_dsn: SecretStr = Field(SecretStr(""), description="Where errors are reported, scrubbed; nowhere if empty.")
     tracing: bool = Field(False, description="Send X-Ray traces (Powertools Tracer).")
 
@@ -266,6 +276,8 @@ class Settings(BaseModel):
             raise ValueError("L2_DATABASE_URL is required with L2_INDEX=pgvector")
         if self.embedder == "bedrock" and not self.bedrock_region:
             raise ValueError("BEDROCK_REGION is required with EMBEDDER=bedrock")
+        if set(self.redact) - set(KINDS):
+            raise ValueError(f"REDACT may name {', '.join(KINDS)}")
         if "*" in self.cors_origin:
             raise ValueError("CORS_ORIGIN must list origins, not *")
         if self.llm_model and not self.llm_provider:

@@ -1,6 +1,7 @@
 """Log lines (JSON, one canonical line a request) and metrics (CloudWatch EMF), both to stdout.
 
-Never writes a key, a token or a row, nor the text of a question unless a setting asks for it.
+Never writes a key, a token or a row, nor the text of a question unless a setting asks for it; and of whatever is
+logged, never what REDACT names.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import orjson
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit
 
+from rowcall.redaction import Redaction
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -24,11 +27,14 @@ NAMESPACE = "rowcall"
 
 _labels = {"stage": "local"}
 """On every metric: two stages may share an account."""
+_redaction = Redaction()
 
 
-def begin(stage: str, log_level: str) -> None:
-    """Tell which stage this is, and the least level that is logged."""
+def begin(stage: str, log_level: str, redaction: Redaction) -> None:
+    """Tell which stage this is, the least level that is logged, and what is replaced in each line."""
+    global _redaction
     _labels["stage"] = stage
+    _redaction = redaction
     logger().setLevel(log_level)
 
 
@@ -39,9 +45,13 @@ def logger() -> Logger:
         service=NAMESPACE,
         utc=True,
         log_uncaught_exceptions=False,
-        json_serializer=_json,
+        json_serializer=_line,
         json_deserializer=str,  # a message of ours is a sentence: it is not tried as JSON first
     )
+
+
+def _line(record: dict[str, Any]) -> str:
+    return _json(_redaction.value(record))
 
 
 @contextmanager
@@ -75,9 +85,14 @@ def emit(values: Mapping[str, tuple[float, MetricUnit]], **dimensions: str) -> N
 
 def _json(line: Mapping[str, Any]) -> str:
     try:
-        return orjson.dumps(line, default=str).decode()
+        return orjson.dumps(line, default=_text).decode()
     except TypeError:  # half of a surrogate pair, an integer of more than 64 bits: a line is written all the same
-        return json.dumps(line, default=str, separators=(",", ":"))
+        return json.dumps(line, default=_text, separators=(",", ":"))
+
+
+def _text(value: object) -> str:
+    """Of what is no JSON, such as an exception."""
+    return _redaction.text(str(value))
 
 
 def emit_answer(layer: int, seconds: float) -> None:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from api.main import handler
-from local import api_key, tables
+from local import api_key
 from local.aws import Aws
 from local.bridge import Bridge
 from rowcall.auth import OPERATOR, QUERY, Principal
@@ -350,20 +350,18 @@ def test_a_key_made_at_the_terminal_comes_in(
     bridge: Bridge,
     database_url: str,
     monkeypatch: pytest.MonkeyPatch,
-    credentials: None,
-    aws: Aws,
+    dynamodb: dict[str, str],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    tables.create(aws.url, "eu-central-1")
     monkeypatch.setattr(api_key, "served", lambda: None)
     assert api_key.main({"WHO": "ann"}) == 2
-    assert api_key.main(tables.TABLES | {"WHO": "ann", "SCOPES": "root"}) == 2
+    assert api_key.main(dynamodb | {"WHO": "ann", "SCOPES": "root"}) == 2
     assert capsys.readouterr().out == ""
-    assert api_key.main(tables.TABLES | {"WHO": "ann", "TENANT": "acme", "SCOPES": "query", "DAYS": "1"}) == 0
+    assert api_key.main(dynamodb | {"WHO": "ann", "TENANT": "acme", "SCOPES": "query", "DAYS": "1"}) == 0
     told = capsys.readouterr()
     key = told.out.strip()
     assert key not in told.err
-    with serving(monkeypatch, environment(bridge, database_url, AUTH="api_key", **tables.TABLES)) as services:
+    with serving(monkeypatch, environment(bridge, database_url, AUTH="api_key", **dynamodb)) as services:
         assert Gateway(handler).post("/api/query", QUESTION, bearer(key)).status == 200
         principal = services.authenticator.principal(f"Bearer {key}", deadline())
         assert principal == Principal("ann", "acme", frozenset({QUERY}))

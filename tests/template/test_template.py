@@ -13,6 +13,7 @@ from fastapi.routing import iter_route_contexts
 
 from api.main import app
 from local.processes import ROOT
+from local.tables import TABLES
 from rowcall.cache.plans import REFRESH_SECONDS
 from rowcall.settings import Settings, load
 
@@ -150,6 +151,27 @@ def test_api_gateway_reaches_every_route_of_the_app(resources: Resources) -> Non
         example = re.sub(r"\{\w+\}", "x", path)
         found = [methods for template, methods in routed.items() if reaches(template, example)]
         assert any(method.lower() in methods or "any" in methods for methods in found), (path, method)
+
+
+@pytest.mark.parametrize("setting", TABLES)
+def test_every_table_is_as_on_a_laptop_and_can_be_restored(setting: str, resources: Resources) -> None:
+    api = resources("Lambda::Function")["ApiFunction"]
+    table = resources("DynamoDB::Table")[api["Environment"]["Variables"][setting]["Ref"]]
+    assert {name: table[name] for name in TABLES[setting].definition} == TABLES[setting].definition
+    assert table["TimeToLiveSpecification"] == {"AttributeName": TABLES[setting].expires, "Enabled": True}
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["SSESpecification"] == {"SSEEnabled": True}
+
+
+def test_what_cannot_be_made_again_outlives_the_stack(rendered: Any) -> None:
+    kept = {
+        name: (resource["DeletionPolicy"], resource["UpdateReplacePolicy"])
+        for name, resource in rendered["Resources"].items()
+        if resource["Type"] == "AWS::DynamoDB::Table" and name != "IdempotencyTable"
+    }
+    assert {"ApiKeysTable", "ConversationsTable"} <= kept.keys()
+    assert set(kept.values()) == {("RetainExceptOnCreate", "Retain")}
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -27,6 +27,10 @@ from starlette.testclient import TestClient
 
 from api.main import app
 from local.bridge import Bridge
+from rowcall.auth import Principal
+from rowcall.bootstrap import Services
+from rowcall.chat.conversations import Turn
+from rowcall.deadline import Deadline
 from tests.integration.test_api import environment, serving
 from tests.integration.test_identity import bearer, hs256, signing
 
@@ -46,12 +50,17 @@ OPERATIONS = [(path, method.upper()) for path in schema for method in schema[pat
 
 
 @pytest.fixture
-def client(bridge: Bridge, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+def services(
+    bridge: Bridge, database_url: str, dynamodb: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Services]:
     quotas = {"ADDRESS_QUOTA": "0", "USER_QUOTA": "0", "LOG_LEVEL": "ERROR"}
-    with (
-        serving(monkeypatch, environment(bridge, database_url, **signing(), **quotas)),
-        TestClient(app, raise_server_exceptions=False) as opened,
-    ):
+    with serving(monkeypatch, environment(bridge, database_url, **signing(), **dynamodb, **quotas)) as running:
+        yield running
+
+
+@pytest.fixture
+def client(services: Services) -> Iterator[TestClient]:
+    with TestClient(app, raise_server_exceptions=False) as opened:
         yield opened
 
 
@@ -61,15 +70,22 @@ def remembered(client: TestClient, headers: dict[str, str]) -> str:
     return str(client.get("/api/cache/plans", headers=headers).json()["plans"][0]["id"])
 
 
+def begun(services: Services) -> str:
+    """The id of a conversation that is there."""
+    assert services.conversations
+    ann = Principal("ann", "acme")
+    return services.conversations.append(ann, None, [Turn("user", ASKED[1])], Deadline.after(20))
+
+
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
 @pytest.mark.parametrize("mode", GenerationMode)
 @pytest.mark.parametrize("signed_in", [True, False])
 def test_every_answer_is_as_documented(
-    client: TestClient, path: str, method: str, mode: GenerationMode, signed_in: bool
+    client: TestClient, services: Services, path: str, method: str, mode: GenerationMode, signed_in: bool
 ) -> None:
     seen: Counter[int] = Counter()
     strategy = schema[path][method].as_strategy(generation_mode=mode)
-    headers = bearer(hs256(scope="query operator")) if signed_in else {}
+    headers = bearer(hs256(scope="query chat operator")) if signed_in else {}
 
     @settings(
         max_examples=150 if signed_in else 30,
@@ -82,12 +98,16 @@ def test_every_answer_is_as_documented(
     @given(strategy, st.one_of(st.none(), st.sampled_from(ASKED)))
     def ask(case: Any, question: str | None) -> None:
         if question and mode is GenerationMode.POSITIVE:  # what random text hardly ever is
-            if isinstance(case.body, dict):
+            if isinstance(case.body, dict) and path == "/api/conversations/{id}":
+                case.body["title"] = question
+            elif isinstance(case.body, dict):
                 case.body["query"] = question
             elif "name" in case.path_parameters:
                 case.path_parameters["name"] = question.split()[-1]
             if signed_in and path == "/api/feedback":
                 client.post("/api/query", json={"query": question}, headers=headers)
+            elif signed_in and path == "/api/conversations/{id}":
+                case.path_parameters["id"] = begun(services)
             elif signed_in and "id" in case.path_parameters:
                 case.path_parameters["id"] = remembered(client, headers)
         reply = case.call(session=client, headers=headers)
