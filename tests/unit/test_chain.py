@@ -79,5 +79,5 @@ print(sorted(name for name in sys.modules if name.partition(".")[0] in ("anthrop
     environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
     alone, sdks = [line for line in done.stdout.splitlines() if line.startswith("[")]
-    assert alone == "['rowcall.planners.chain']"
+    assert alone == "['rowcall.planners.chain', 'rowcall.planners.choosing']"
     assert sdks == "[]"
