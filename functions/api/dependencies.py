@@ -6,6 +6,7 @@ they ask each other as functions, and what a question needs is one.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -13,9 +14,10 @@ from typing import Annotated, ParamSpec, TypeVar
 
 from fastapi import Depends, Header, Request
 from starlette.concurrency import run_in_threadpool
+from starlette.types import Scope
 
 from rowcall import auth, bootstrap
-from rowcall.admission import Limit, query_limits, require
+from rowcall.admission import Limit, chat_limits, query_limits, require
 from rowcall.auth import Principal
 from rowcall.bootstrap import Services
 from rowcall.deadline import Deadline
@@ -24,6 +26,9 @@ from rowcall.trace import Trace
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+MARGIN_SECONDS = 1.0
+"""Kept of Lambda's remaining time, to tell the asker what happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,16 @@ def services() -> Services:
 
 async def _services() -> Services:
     return services()
+
+
+def until(scope: Scope, seconds: float) -> Deadline:
+    """So many seconds from now, and never longer than Lambda lets this request run."""
+    deadline = Deadline.after(seconds)
+    if "aws.context" in scope:
+        return deadline.within(scope["aws.context"].get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS)
+    if "aws.ends" in scope:
+        return deadline.within(scope["aws.ends"] - time.time() - MARGIN_SECONDS)
+    return deadline
 
 
 async def _deadline(request: Request) -> Deadline:
@@ -121,6 +136,26 @@ async def _asker(request: Request) -> Asker:
     limits = query_limits(settings, f"{principal.tenant}/{principal.user}", address)
     return Asker(principal, limits, services(), request.state.deadline, request.state.trace)
 
+
+@dataclass(frozen=True, slots=True)
+class Talker(Asker):
+    """Who sends a chat message. `limits` are of the message, `question_limits` of each question that comes of it."""
+
+    question_limits: list[Limit]
+
+
+async def _talker(request: Request) -> Talker:
+    principal = await _principal(request)
+    principal.require(auth.CHAT)
+    settings = services().settings
+    user, address = f"{principal.tenant}/{principal.user}", client_address(request, settings.trusted_proxies)
+    by_user = [limit for limit in query_limits(settings, user, address) if limit.policy.name != "address"]
+    deadline = until(request.scope, settings.chat_timeout)
+    limits = chat_limits(settings, user, address)
+    return Talker(principal, limits, services(), deadline, request.state.trace, by_user)
+
+
+TalkerDep = Annotated[Talker, Depends(_talker)]
 
 IdempotencyKey = Annotated[
     str | None,

@@ -8,7 +8,21 @@ gc.disable()  # nothing that is imported is garbage, and to look for it takes a 
 
 from mangum import Mangum
 
-from api import cache, conversations, dependencies, feedback, health, mcp, me, pages, problems, query, tables, usage
+from api import (
+    cache,
+    chat,
+    conversations,
+    dependencies,
+    feedback,
+    health,
+    mcp,
+    me,
+    pages,
+    problems,
+    query,
+    tables,
+    usage,
+)
 from api.middleware import Cors, Envelope
 from api.openapi import Documented
 from rowcall import bootstrap, settings
@@ -22,6 +36,7 @@ app = Documented(
     telemetry={"tracing": False, "metrics": False, "logs": False},  # OpenTelemetry's; ours is in `middleware`
 )
 app.include_router(query.router)
+app.include_router(chat.router)
 app.include_router(feedback.router)
 app.include_router(tables.router)
 app.include_router(mcp.router)

@@ -16,10 +16,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import dependencies, problems
+from api import dependencies, problems, web_adapter
 from rowcall import settings, telemetry
 from rowcall.admission import Verdict
-from rowcall.deadline import Deadline
 from rowcall.trace import Trace
 
 SECURITY_HEADERS = {
@@ -37,9 +36,6 @@ _SECURITY_HEADERS = [(name.encode(), value.encode()) for name, value in SECURITY
 
 MCP_HEADERS = ("MCP-Protocol-Version", "Mcp-Method", "Mcp-Name")
 """What a browser's MCP client sends (MCP 2026-07-28, Streamable HTTP)."""
-
-MARGIN_SECONDS = 1.0
-"""Kept of Lambda's remaining time, to tell the asker what happened."""
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """Methods that may be a metric's dimension: others are a caller's invention."""
@@ -80,12 +76,14 @@ class Envelope:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
+        if settings.is_behind_web_adapter():
+            web_adapter.understand(scope)
         request_id = _request_id(scope)
         state: dict[str, Any] = scope.setdefault("state", {})
         state["request_id"] = request_id
         state["log"] = {}
         trace = state["trace"] = Trace()
-        state["deadline"] = _deadline(scope)
+        state["deadline"] = dependencies.until(scope, dependencies.services().settings.request_timeout)
         status = 500
 
         def told() -> Iterator[tuple[bytes, str]]:
@@ -126,12 +124,6 @@ class Envelope:
                 _account(scope, status, time.perf_counter() - started, state)
 
 
-def _deadline(scope: Scope) -> Deadline:
-    deadline = Deadline.after(dependencies.services().settings.request_timeout)
-    context = scope.get("aws.context")
-    return deadline.within(context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS) if context else deadline
-
-
 def server_timing(trace: Trace) -> str:
     """W3C Server Timing: milliseconds by step; how often Redis and Postgres were asked, as descriptions."""
     units = {"redis": "request", "postgres": "transaction"}
@@ -154,7 +146,7 @@ def rate_limit(verdicts: tuple[Verdict, ...]) -> Iterator[tuple[bytes, str]]:
 
 def _request_id(scope: Scope) -> str:
     """API Gateway's request id, so that its access log and ours meet; else one of our own."""
-    context = scope.get("aws.event", {}).get("requestContext") or {}
+    context = scope.get("aws.requestContext") or scope.get("aws.event", {}).get("requestContext") or {}
     return str(context.get("requestId") or uuid.uuid4())
 
 

@@ -336,6 +336,11 @@ def snapshot_is_being_made(environ: Mapping[str, str] = ENVIRONMENT) -> bool:
     return environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
 
 
+def is_behind_web_adapter(environ: Mapping[str, str] = ENVIRONMENT) -> bool:
+    """Whether requests come from the AWS Lambda Web Adapter of this environment, and from nobody else."""
+    return is_in_lambda(environ) and "AWS_LWA_INVOKE_MODE" in environ
+
+
 def is_in_lambda(environ: Mapping[str, str] = ENVIRONMENT) -> bool:
     """Whether this is a Lambda environment, which is to fail at its start and not with its first request."""
     return "AWS_LAMBDA_FUNCTION_NAME" in environ

@@ -302,7 +302,7 @@ def test_a_listener_who_goes_stops_everything_and_the_money_is_right(
     before = services.database.transactions
     events = converse(said, LOCAL, services, Deadline.after(20), trace=Trace(), request_id="request-1")
     assert any(isinstance(event, Text) for event in events)
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     assert (anthropic.calls, services.database.transactions - before) == (1, 0)
     spent, held = accounts(bridge)[b"user"]
     assert (spent > 2048 * 10_000, held) == (True, 0)

@@ -53,7 +53,7 @@ OPERATIONS = [(path, method.upper()) for path in schema for method in schema[pat
 def services(
     bridge: Bridge, database_url: str, dynamodb: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Services]:
-    quotas = {"ADDRESS_QUOTA": "0", "USER_QUOTA": "0", "LOG_LEVEL": "ERROR"}
+    quotas = {"ADDRESS_QUOTA": "0", "USER_QUOTA": "0", "CHAT_QUOTA": "0", "LOG_LEVEL": "ERROR"}
     with serving(monkeypatch, environment(bridge, database_url, **signing(), **dynamodb, **quotas)) as running:
         yield running
 
@@ -100,6 +100,8 @@ def test_every_answer_is_as_documented(
         if question and mode is GenerationMode.POSITIVE:  # what random text hardly ever is
             if isinstance(case.body, dict) and path == "/api/conversations/{id}":
                 case.body["title"] = question
+            elif isinstance(case.body, dict) and path == "/api/chat":
+                case.body["messages"] = [{"role": "user", "content": question}]
             elif isinstance(case.body, dict):
                 case.body["query"] = question
             elif "name" in case.path_parameters:

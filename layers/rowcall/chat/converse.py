@@ -72,7 +72,7 @@ def converse(
     question_limits: Sequence[Limit] = (),
     trace: Trace,
     request_id: str,
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """The reply to `said`, event by event: the last is `Done`, or `Failed`. Close it to stop at once.
 
     `limits` are the policies of this message, `question_limits` those of each question that a tool asks. `trace` is

@@ -79,6 +79,8 @@ class Provider(ABC):
     def asking(self, deadline: Deadline) -> Iterator[Any]:
         """The SDK's client; in the body, in this thread, nothing waits past `deadline`. Raises `CallFailed`."""
         connection, sdk = self.load(), self._sdk()
+        import httpx2
+
         try:
             with connection.http.until(deadline):
                 yield connection.client
@@ -89,8 +91,10 @@ class Provider(ABC):
         except sdk.APIStatusError as error:
             headers = error.response.headers
             raise CallFailed(reason(error.status_code), error.status_code, retry_after(headers)) from error
-        except Problem as error:
+        except (Problem, httpx2.TimeoutException) as error:  # while a stream is read: no SDK sees to it then
             raise CallFailed("did not reply in time", status=200) from error
+        except httpx2.TransportError as error:
+            raise CallFailed("broke off", status=200) from error
         except Exception as error:  # no credentials, a reply that is no JSON, or JSON of another kind
             telemetry.logger().warning("a provider cannot be used", error=type(error).__name__)
             raise CallFailed("cannot be used", status=200) from error

@@ -1,0 +1,139 @@
+"""`POST /api/chat`: talk with the data; one JSON document, or server-sent events."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request
+from fastapi.sse import format_sse_event
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from api import problems
+from api.dependencies import TalkerDep
+from api.query import QueryResponse
+from api.streaming import streamed, whole
+from rowcall import document
+from rowcall.chat import Event, Message, collect
+
+router = APIRouter(tags=["chat"])
+
+
+class ChatMessage(BaseModel):
+    """One message; 1 to 4,000 characters unless set otherwise."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    role: Literal["user", "assistant"]
+    content: str = Field(examples=["Which products sell best, and is that new?"])
+
+
+class ChatRequest(BaseModel):
+    """The messages so far, the user's last."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    messages: list[ChatMessage] = Field(min_length=1, max_length=1000)
+    stream: bool = Field(False, description="Server-sent events instead of one document.")
+    timezone: str | None = Field(None, description="IANA time zone for periods and days.", examples=["Europe/Zurich"])
+
+
+class Evidence(QueryResponse):
+    """An answer that the reply rests on, and the tool call that it came of."""
+
+    id: str
+    name: str
+
+
+class ToolCall(BaseModel):
+    """A tool that was used; `result` is what it found, where that is no rows."""
+
+    id: str
+    name: str
+    input: dict[str, Any]
+    state: Literal["done", "failed"]
+    problem: problems.ProblemDocument | None = None
+    result: dict[str, Any] | None = None
+
+
+class ChatTokens(BaseModel):
+    input: int
+    cached: int
+    cache_write: int
+    output: int
+
+
+class ChatUsage(BaseModel):
+    """What the models took that spoke; what planning took is told by each answer."""
+
+    provider: str | None
+    model: str | None
+    calls: int
+    tokens: ChatTokens
+    cost_usd: float
+
+
+class ChatMeta(BaseModel):
+    """`truncated`: the model stopped at its longest reply."""
+
+    cached: bool
+    degraded: bool
+    truncated: bool
+    latency_ms: float
+    request_id: str
+
+
+class ChatReply(BaseModel):
+    """Prose, and all that it rests on."""
+
+    conversation_id: str | None
+    message: ChatMessage
+    evidence: list[Evidence]
+    tools: list[ToolCall]
+    usage: ChatUsage
+    meta: ChatMeta
+
+
+STREAM = {
+    "text/event-stream": {
+        "schema": {
+            "type": "string",
+            "description": "Events, each with one JSON object as its data: `text` {text}, `tool` {id, name, input, "
+            "state: started, done or failed}, `rows` (an answer with the id and name of its tool), `usage`, then "
+            "`done` {conversation_id, message, meta}; or `error`, a problem document, and no `done`.",
+        }
+    }
+}
+
+
+@router.post(
+    "/api/chat",
+    response_model=ChatReply,
+    responses={200: {"content": STREAM}, **problems.responses(*problems.QUESTION, "reply_cut", "limits_unavailable")},
+)
+async def talk(body: ChatRequest, request: Request, talker: TalkerDep) -> Response:
+    """Talk with the data: a model asks the database as often as it needs, and shows every row that it rests on."""
+    from rowcall.chat.converse import Said, converse
+
+    request_id = request.state.request_id
+    if talker.services.settings.log_query_text:
+        request.state.log["query"] = body.messages[-1].content
+    events = converse(
+        Said([Message(said.role, said.content) for said in body.messages], body.timezone),
+        talker.principal,
+        talker.services,
+        talker.deadline,
+        limits=talker.limits,
+        question_limits=talker.question_limits,
+        trace=talker.trace,
+        request_id=request_id,
+    )
+    if not body.stream:
+        return whole(request, events, lambda told: document.encode(collect(told, request_id)))
+
+    def encode(event: Event) -> bytes:
+        if not event.name:
+            return b""
+        return format_sse_event(event=event.name, data_str=document.encode(event.document(request_id)).decode())
+
+    return streamed(request, events, encode)
