@@ -29,11 +29,12 @@ class ChatMessage(BaseModel):
 
 
 class ChatRequest(BaseModel):
-    """The messages so far, the user's last."""
+    """The messages so far, the user's last. In a conversation only that one is new: what was said before is known."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     messages: list[ChatMessage] = Field(min_length=1, max_length=1000)
+    conversation_id: str | None = Field(None, description="The conversation that goes on; else a new one is begun.")
     stream: bool = Field(False, description="Server-sent events instead of one document.")
     timezone: str | None = Field(None, description="IANA time zone for periods and days.", examples=["Europe/Zurich"])
 
@@ -109,7 +110,12 @@ STREAM = {
 @router.post(
     "/api/chat",
     response_model=ChatReply,
-    responses={200: {"content": STREAM}, **problems.responses(*problems.QUESTION, "reply_cut", "limits_unavailable")},
+    responses={
+        200: {"content": STREAM},
+        **problems.responses(
+            *problems.QUESTION, "reply_cut", "not_found", "limits_unavailable", "conversations_unavailable"
+        ),
+    },
 )
 async def talk(body: ChatRequest, request: Request, talker: TalkerDep) -> Response:
     """Talk with the data: a model asks the database as often as it needs, and shows every row that it rests on."""
@@ -119,7 +125,12 @@ async def talk(body: ChatRequest, request: Request, talker: TalkerDep) -> Respon
     if talker.services.settings.log_query_text:
         request.state.log["query"] = body.messages[-1].content
     events = converse(
-        Said([Message(said.role, said.content) for said in body.messages], body.timezone),
+        Said(
+            [Message(said.role, said.content) for said in body.messages],
+            body.timezone,
+            body.conversation_id,
+            kept=True,
+        ),
         talker.principal,
         talker.services,
         talker.deadline,

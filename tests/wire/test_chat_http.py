@@ -74,8 +74,8 @@ def told(events: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
     assert "".join(data["text"] for data in named["text"]) == named["done"][0]["message"]["content"]
     return {
         **named["done"][0],
-        "evidence": named["rows"],
-        "tools": [tool for tool in named["tool"] if tool["state"] != "started"],
+        "evidence": named.get("rows", []),
+        "tools": [tool for tool in named.get("tool", []) if tool["state"] != "started"],
         "usage": named["usage"][0],
     }
 
@@ -260,3 +260,40 @@ def test_lambdas_time_is_the_deadline(serve: Serve, anthropic: LlmStub) -> None:
     anthropic.script(Says(text="one two three four", pause=5))
     reply = Gateway(handler, remaining_ms=2_500).post("/api/chat", QUESTION)
     assert (reply.status, reply.json["code"]) == (504, "deadline_exceeded")
+
+
+def test_a_conversation_goes_on_where_it_stopped(
+    serve: Serve, anthropic: LlmStub, http: httpx.Client, dynamodb: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = serve(anthropic=anthropic, **dynamodb)
+    anthropic.script(ASKS, TELLS, Says(text="It is."))
+    first = http.post("/api/chat", json=QUESTION).json()
+    known = first["conversation_id"]
+    again = {"messages": [{"role": "user", "content": "is that new?"}], "conversation_id": known, "stream": True}
+    with stream(http, again) as events:
+        assert told(list(events))["conversation_id"] == known
+    assert [message["content"] for message in anthropic.requests[-1].body["messages"]] == [
+        "which products sell best?",
+        first["message"]["content"],
+        "is that new?",
+    ]
+    turns = http.get(f"/api/conversations/{known}").json()["turns"]
+    assert [turn["role"] for turn in turns] == ["user", "assistant", "user", "assistant"]
+    assert turns[1]["evidence"] == first["evidence"]
+    monkeypatch.setattr(services.authenticator, "principal", lambda *_: Principal("bob", "local", frozenset({"chat"})))
+    assert http.post("/api/chat", json=again).status_code == 404
+    assert anthropic.calls == 3
+
+
+def test_a_reply_that_was_told_does_not_fail_for_want_of_keeping(
+    serve: Serve, anthropic: LlmStub, http: httpx.Client, dynamodb: dict[str, str]
+) -> None:
+    serve(anthropic=anthropic, **dynamodb | {"CONVERSATIONS_TABLE": "none-such"})
+    anthropic.default = TELLS
+    reply = http.post("/api/chat", json=QUESTION).json()
+    assert (reply["conversation_id"], reply["meta"]["degraded"]) == (None, True)
+    body = QUESTION | {"conversation_id": "0" * 32}
+    assert http.post("/api/chat", json=body).status_code == 503
+    serve(anthropic=anthropic)
+    assert http.post("/api/chat", json=QUESTION).json()["conversation_id"] is None
+    assert http.post("/api/chat", json=body).json()["errors"][0]["field"] == "conversation_id"

@@ -168,6 +168,20 @@ class Conversations:
         kept = [_kept(item) for item in found]
         return _conversation(head), kept, kept[-1].sequence if kept and kept[-1].sequence < head["turns"] else None
 
+    def latest(self, principal: Principal, conversation_id: str, limit: int, deadline: Deadline) -> list[Kept]:
+        """The last `limit` turns, or as many as a page of a megabyte holds, in their order."""
+        self._head(principal, conversation_id, deadline)
+        values = {":place": _place(principal, conversation_id), ":now": int(time.time())}
+        pages = self._pages(
+            deadline,
+            KeyConditionExpression="place = :place",
+            FilterExpression="expires > :now",
+            ExpressionAttributeValues=values,
+            ScanIndexForward=False,
+            Limit=limit,
+        )
+        return [_kept(item) for item in reversed(next(pages, []))]
+
     def rename(self, principal: Principal, conversation_id: str, title: str, deadline: Deadline) -> Conversation:
         """Give it another title, which is no turn: it does not keep it for longer. Raises `invalid_request`."""
         title = " ".join(title.split())

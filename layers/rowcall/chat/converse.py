@@ -1,6 +1,6 @@
 """The way of a chat's message, top to bottom. Whoever chats, streamed or not, comes this way.
 
-1 admit      read the messages; the policies of chat, once a message
+1 admit      read the messages, and what was said before in this conversation; the policies of chat, once a message
 2 recall     the same chat of the same scope was answered of late: tell it again, no model is asked
 3 speak      rounds of a model and its tools, in its window; a model that fails before it speaks gives way to the next
   or answer  no model can be asked: the last message is a question, and its answer is put in a sentence
@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from rowcall.settings import Settings
     from rowcall.trace import Trace
 
+MOST_TURNS = 100
+"""Of a conversation, that a model is told of as far as its window has room."""
+
 MOST_CALLS = 8
 """Tools that one reply of a model may ask for; each is a question, and they are asked one after the other."""
 
@@ -56,10 +59,16 @@ CATALOG_CHARACTERS = 12_000
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a caller says: the messages so far, the user's last."""
+    """What a caller says: the messages so far, the user's last.
+
+    A chat that is `kept` goes into a conversation, a new one unless `conversation_id` names it. Of a conversation it is
+    known what was said before, so only the last message is taken as new.
+    """
 
     messages: Sequence[Message]
     timezone: str | None = None
+    conversation_id: str | None = None
+    kept: bool = False
 
 
 def converse(
@@ -139,6 +148,8 @@ class _Reply:
         settings = services.settings
         self.started = time.perf_counter()
         self.said = said
+        self.new = said.messages if said.conversation_id is None else said.messages[-1:]
+        self.conversations = services.conversations if said.kept else None
         self.principal = principal
         self.services = services
         self.deadline = deadline
@@ -165,7 +176,16 @@ class _Reply:
                 limits, self.deadline, without_redis=self.services.settings.chat_without_redis
             )
             admission.require(trace.verdicts)
-        self.entries = list(_without_repeats(self.said.messages))
+        self.entries = list(_without_repeats([*self._before(), *self.new]))
+
+    def _before(self) -> list[Message]:
+        """What was said before in the conversation that goes on. Raises `not_found` where there is none."""
+        if self.said.conversation_id is None:
+            return []
+        if self.conversations is None:
+            raise Problem("invalid_request", fields=[("conversation_id", "is given, but no conversations are kept")])
+        turns = self.conversations.latest(self.principal, self.said.conversation_id, MOST_TURNS, self.deadline)
+        return [Message(turn.role, turn.content) for turn in turns if turn.content]
 
     # 2
 
@@ -193,7 +213,7 @@ class _Reply:
                 return ["question", exact_key(read(ask, catalog, self.services.settings))]
             except Problem:  # too long for a question
                 pass
-        return [part for message in self.said.messages for part in (message.role, message.content)]
+        return [part for one in self.entries if isinstance(one, Message) for part in (one.role, one.content)]
 
     def replay(self, known: Sequence[Event]) -> Iterator[Event]:
         for event in known:
@@ -306,7 +326,7 @@ class _Reply:
     # 4
 
     def remember(self) -> None:
-        """Keep a reply of the first model, if it is whole and every tool did its part."""
+        """Keep a reply of the first model in the cache, if it is whole and every tool did its part."""
         models = self.services.chat_models
         if self.known is not None or not self.calls or self.degraded or self.truncated or self.tools.failed:
             return
@@ -323,14 +343,34 @@ class _Reply:
 
     def tell(self) -> Iterator[Event]:
         yield self.usage()
+        conversation_id = self.keep()
         yield Done(
-            None,
+            conversation_id,
             self.content,
             round((time.perf_counter() - self.started) * 1000, 2),
             cached=self.known is not None,
             degraded=self.degraded or self.tools.degraded,
             truncated=self.truncated,
         )
+
+    def keep(self) -> str | None:
+        """Add what was said to its conversation, whose id this is; a reply that was told cannot fail any more."""
+        if self.conversations is None:
+            return None
+        from rowcall.chat import conversations
+
+        evidence = [event.document(self.tools.request_id) for event in self.events if isinstance(event, Rows)]
+        said = [conversations.Turn(message.role, message.content) for message in self.new]
+        turns = [*said, conversations.Turn("assistant", self.content, evidence)]
+        kept = self.said.conversation_id
+        try:
+            for start in range(0, len(turns), conversations.MOST_TURNS):
+                some = turns[start : start + conversations.MOST_TURNS]
+                kept = self.conversations.append(self.principal, kept, some, self.deadline)
+        except Problem as problem:
+            telemetry.logger().warning("a reply could not be kept", error=problem.code)
+            self.degraded = True
+        return kept
 
     def usage(self) -> Usage:
         spent = self.spent

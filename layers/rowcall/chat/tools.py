@@ -92,7 +92,7 @@ class Tools:
         self._deadline = deadline
         self._timezone = timezone
         self._limits = limits
-        self._request_id = request_id
+        self.request_id = request_id
         self.degraded = False
         self.failed = False
 
@@ -132,7 +132,7 @@ class Tools:
         seconds = sum(trace.seconds.values())
         telemetry.emit_answer(answered.layer, seconds)
         self.degraded = self.degraded or answered.degraded
-        told = document.of_answer(answered, seconds, self._request_id)
+        told = document.of_answer(answered, seconds, self.request_id)
         yield Tool(call.id, call.name, given, "done")
         yield Rows(call.id, call.name, told)
         return Result(call.id, block("rows", _rows(told)), shape(told))
