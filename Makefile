@@ -77,11 +77,12 @@ check: $(VENV)/dev $(SAM) ## format, lint, types, template, then the tests
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(SAM) validate
+	@$(SAM_VENV)/bin/cfn-lint --regions eu-west-1 us-east-1 --template stacks/*.yaml
 	@$(MAKE) test
 
 ARCH ?= arm64
 PYTHON_VERSION ?= 3.13
-SOURCES := template.yaml samconfig.toml build.mk $(shell find functions layers -type f -not -name '*.pyc')
+SOURCES := template.yaml samconfig.toml build.mk $(wildcard stacks/*.yaml) $(shell find functions layers -type f -not -name '*.pyc')
 
 # What was built for a platform such as arm64-3.13 is in .aws-sam/build (to deploy) or .aws-sam/emulated. `sam build`
 # empties the folder first, so a stamp in it tells for which platform its content is.
@@ -131,6 +132,10 @@ deploy: $(SAM) ## build, and put it on AWS: STAGE=dev (or staging, prod), GUIDED
 .PHONY: rollback
 rollback: $(VENV)/local ## every function of STAGE back to the version before, or a running deployment stopped
 	@$(BIN)/python -m local.rollback $(STAGE)
+
+.PHONY: db-role
+db-role: $(VENV)/local ## the read-only role, in the database of STAGE, or OWNER_URL=… READER_PASSWORD=… for another
+	@$(BIN)/python -m local.db_role $(STAGE)
 
 .PHONY: docs
 docs: $(VENV)/dev ## write configuration.md, errors.md, openapi.json and cost.md in docs/ from the code

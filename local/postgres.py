@@ -78,7 +78,7 @@ class Postgres:
     def create(self, database: str, *scripts: Path) -> None:
         """Make `database` by `scripts`, readable by the read-only role; does nothing if it is there already,
         made by these very scripts today."""
-        contents = b"".join(script.read_bytes() for script in (*scripts, SQL / "reader_role.sql"))
+        contents = b"".join(script.read_bytes() for script in (*scripts, *sorted(SQL.glob("reader_*.sql"))))
         made_by = f"{datetime.now(UTC).date()} {hashlib.sha256(contents).hexdigest()}"
         found = self.sql(
             "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = :name", name=database

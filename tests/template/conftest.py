@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,18 @@ def render(stage: str = "dev", **parameters: str) -> Any:
     return evaluate(transformed("template.yaml", json.dumps(values)), values)
 
 
+def nested(rendered: Any, name: str) -> Any:
+    """What CloudFormation is asked for by the stack `name` of `rendered`. What other stacks put out is "of-a-stack"."""
+    properties = rendered["Resources"][name]["Properties"]
+    given = {key: plain(value) for key, value in properties["Parameters"].items()}
+    return evaluate(transformed(properties["TemplateURL"], "{}"), given)
+
+
+def plain(value: Any) -> str:
+    """The value of a parameter or variable; a word of its kind where only AWS knows it."""
+    return "of-a-resource" if isinstance(value, Mapping) else str(value)
+
+
 @pytest.fixture(params=STAGES)
 def rendered(request: pytest.FixtureRequest) -> Any:
     return render(request.param)
@@ -55,8 +67,13 @@ def rendered(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture
 def resources(rendered: Any) -> Callable[[str], dict[str, Any]]:
     """The properties of every resource of a type, by its logical name."""
-    return lambda kind: {
-        name: resource["Properties"]
+    return lambda kind: of_type(rendered, kind)
+
+
+def of_type(rendered: Any, kind: str) -> dict[str, Any]:
+    """The properties of every resource of `rendered` of a type, by its logical name."""
+    return {
+        name: resource.get("Properties", {})
         for name, resource in rendered["Resources"].items()
         if resource["Type"] == f"AWS::{kind}"
     }

@@ -16,11 +16,12 @@ from local.processes import ROOT
 from local.tables import TABLES
 from rowcall.cache.plans import REFRESH_SECONDS
 from rowcall.settings import Settings, load
+from tests.template.conftest import plain
 
 Resources = Callable[[str], dict[str, Any]]
 
 FOLDERS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/__init__.py"))
-KNOWS_NO_RESOURCES = {"Trace"}
+KNOWS_NO_RESOURCES = {"Trace", "StandInTheNetwork"}
 """Statements whose actions AWS grants for everything or not at all."""
 EVENTS = sorted((ROOT / "events").glob("*.json"))
 
@@ -107,10 +108,7 @@ def test_the_functions_start_with_what_the_template_gives_and_the_secret_that_it
     asked_for = re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", rendered["Parameters"]["SecretArn"]["Description"])
     secret = dict.fromkeys(asked_for, "0123456789abcdef" * 2)
     for function in resources("Lambda::Function").values():
-        environ = {
-            name: value if isinstance(value, str) else "of-a-resource"
-            for name, value in function["Environment"]["Variables"].items()
-        }
+        environ = {name: plain(value) for name, value in function["Environment"]["Variables"].items()}
         settings = load(environ, {environ["SECRET_ARN"]: secret}.__getitem__)
         assert settings.stage == rendered["Values"]["Stage"] != "local"
         assert settings.auth, "nobody may come in without signing in"
