@@ -95,13 +95,16 @@ class ChatReply(BaseModel):
     meta: ChatMeta
 
 
+DATA = {"type": "string", "contentMediaType": "application/json", "contentSchema": {"type": "object"}}
 STREAM = {
     "text/event-stream": {
-        "schema": {
-            "type": "string",
+        "itemSchema": {
+            "type": "object",
             "description": "Events, each with one JSON object as its data: `text` {text}, `tool` {id, name, input, "
             "state: started, done or failed}, `rows` (an answer with the id and name of its tool), `usage`, then "
             "`done` {conversation_id, message, meta}; or `error`, a problem document, and no `done`.",
+            "properties": {"event": {"enum": ["text", "tool", "rows", "usage", "done", "error"]}, "data": DATA},
+            "required": ["event", "data"],
         }
     }
 }
