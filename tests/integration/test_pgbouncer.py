@@ -194,3 +194,27 @@ def test_tenants_that_share_servers_never_see_each_others_rows(postgres: Postgre
             foreign = [each for found in threads.map(ask, range(THREADS)) for each in found]
     assert foreign == []
     assert len(servers) == SERVERS
+
+
+def test_streams_that_share_servers_with_statements_keep_their_rows(database: Database) -> None:
+    together = threading.Barrier(SERVERS)
+    sql = "SELECT id, name, $1::integer AS thread FROM thing WHERE id > $1 ORDER BY id"
+
+    def read(thread: int) -> list[object]:
+        """What came back that was not asked for, by a stream in whose midst others ask."""
+        together.wait()
+        foreign: list[object] = []
+        for number in range(10):
+            with database.stream(sql, [thread], soon(), rows=100) as stream:
+                for start, batch in zip(range(thread, 5000, 100), stream.batches, strict=False):
+                    ids = range(start + 1, min(start + 101, 5001))
+                    foreign += [] if batch == [[i, f"thing {i}", thread] for i in ids] else [batch]
+                    if number % 2 and start > 1000:
+                        break  # in the midst of a transaction
+            rows = database.query("SELECT $1::integer", [thread], soon()).rows
+            foreign += [] if rows == [[thread]] else [rows]
+        return foreign
+
+    with ThreadPoolExecutor(SERVERS) as threads:
+        foreign = [each for found in threads.map(read, range(SERVERS)) for each in found]
+    assert foreign == []

@@ -10,16 +10,18 @@ from __future__ import annotations
 import json
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from pg8000.core import Context
 from pg8000.exceptions import DatabaseError
 
 from rowcall.calls import Calls
 from rowcall.database.address import Address
-from rowcall.database.session import ConnectionLost, ResultTooLarge, Session, TimedOut, encode
+from rowcall.database.session import COMMIT, ConnectionLost, ResultTooLarge, Session, TimedOut, encode, fetch
 from rowcall.database.values import TYPE_NAMES
 from rowcall.deadline import Deadline
 from rowcall.errors import Problem
@@ -51,6 +53,14 @@ class Rows:
 
     columns: list[ResultColumn]
     rows: list[list[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The rows of a statement that is still running, a batch at a time; as in `Rows`, safe for JSON."""
+
+    columns: list[ResultColumn]
+    batches: Iterator[list[list[object]]]
 
 
 class StatementFailed(Exception):
@@ -103,13 +113,42 @@ class Database:
     def query(self, sql: str, values: Sequence[object], deadline: Deadline, tenant: str | None = None) -> Rows:
         """The rows of one statement, as `tenant` may see them. Raises `Problem` or `StatementFailed`."""
         context = self._transact(sql, values, deadline, tenant)
-        return Rows(
-            [
-                ResultColumn(column["name"], TYPE_NAMES.get(column["type_oid"], "text"))
-                for column in context.columns or ()
-            ],
-            context.rows or [],
-        )
+        return Rows(_columns(context), context.rows or [])
+
+    @contextmanager
+    def stream(
+        self, sql: str, values: Sequence[object], deadline: Deadline, tenant: str | None = None, *, rows: int = 500
+    ) -> Iterator[Stream]:
+        """One statement's rows, at most `rows` of them in memory. Raises `Problem` or `StatementFailed`, then or later.
+
+        The portal of the extended protocol is the server-side cursor, as for JDBC's fetch size: the statement is sent
+        as any other is, and planned for all of its rows, which DECLARE CURSOR is not. RDS Proxy pins a connection with
+        a cursor until it is closed, so this one is the stream's own and ends with it: for the jobs worker alone.
+        """
+        context = Context("")
+        message = self._encode(sql, values, tenant, first=rows)
+        session = self._open(deadline)
+        try:
+            self._count()
+            with _meanings():
+                session.transact(message, deadline, context)
+            yield Stream(_columns(context), self._batches(session, context, deadline, rows))
+        finally:
+            session.drop()
+
+    def _batches(
+        self, session: Session, context: Context, deadline: Deadline, rows: int
+    ) -> Iterator[list[list[object]]]:
+        while batch := context.rows:
+            context.rows = []
+            yield batch
+            if len(batch) < rows:
+                break
+            deadline.left()
+            with _meanings():
+                session.transact(fetch(rows), deadline, context)
+        with _meanings():
+            session.transact(COMMIT, deadline)
 
     def explain(
         self, sql: str, values: Sequence[object], deadline: Deadline, tenant: str | None = None
@@ -135,43 +174,43 @@ class Database:
             session.drop()
 
     def _transact(self, sql: str, values: Sequence[object], deadline: Deadline, tenant: str | None = None) -> Any:
-        told = (self._tenant_setting, tenant) if self._tenant_setting and tenant is not None else None
-        try:
-            message = encode(sql, values, told)
-        except ValueError as error:
-            raise StatementFailed("22021", "text that Postgres cannot hold") from error
-        try:
+        message = self._encode(sql, values, tenant)
+        with _meanings():
             try:
                 return self._attempt(message, deadline)
             except ConnectionLost:
                 return self._attempt(message, deadline)  # once more: reading twice harms nobody
-        except ConnectionLost as error:
-            raise Problem("database_unavailable") from error
-        except TimedOut as error:
-            raise Problem("deadline_exceeded") from error
-        except ResultTooLarge as error:
-            raise StatementFailed("54000", "the result is too large") from error
-        except DatabaseError as error:
-            raise _meaning(error) from error
+
+    def _encode(self, sql: str, values: Sequence[object], tenant: str | None, first: int | None = None) -> bytes:
+        told = (self._tenant_setting, tenant) if self._tenant_setting and tenant is not None else None
+        try:
+            return encode(sql, values, told, first)
+        except ValueError as error:
+            raise StatementFailed("22021", "text that Postgres cannot hold") from error
 
     def _attempt(self, message: bytes, deadline: Deadline) -> Any:
         session = self._session(deadline)
         deadline.left()
+        self._count()
+        return session.transact(message, deadline)
+
+    def _count(self) -> None:
         self.calls.count += 1
         with self._lock:
             self._transactions += 1
-        return session.transact(message, deadline)
 
     def _session(self, deadline: Deadline) -> Session:
         session: Session | None = getattr(self._own, "session", None)
-        if session is not None and session.usable:
-            return session
+        if session is None or not session.usable:
+            session = self._own.session = self._open(deadline)
+        return session
+
+    def _open(self, deadline: Deadline) -> Session:
         try:
             session = self._connect(deadline)
         except Exception as error:  # refused, unknown, untrusted, not let in, or no Postgres at all
             deadline.left()
             raise Problem("database_unavailable") from error
-        self._own.session = session
         with self._lock:
             self._sessions.add(session)
         return session
@@ -191,6 +230,27 @@ class Database:
         if self._sign:
             address = replace(address, password=self._sign(address))
         return Session(address, deadline.within(self._connect_timeout))
+
+
+def _columns(context: Context) -> list[ResultColumn]:
+    return [
+        ResultColumn(column["name"], TYPE_NAMES.get(column["type_oid"], "text")) for column in context.columns or ()
+    ]
+
+
+@contextmanager
+def _meanings() -> Iterator[None]:
+    """What a session raises, as what it means to an asker."""
+    try:
+        yield
+    except ConnectionLost as error:
+        raise Problem("database_unavailable") from error
+    except TimedOut as error:
+        raise Problem("deadline_exceeded") from error
+    except ResultTooLarge as error:
+        raise StatementFailed("54000", "the result is too large") from error
+    except DatabaseError as error:
+        raise _meaning(error) from error
 
 
 def _meaning(error: DatabaseError) -> Exception:

@@ -28,6 +28,7 @@ MAX_RESULT_BYTES = 32 * 2**20
 
 READY = b"Z"
 IDLE = b"I"
+OPEN = b"T"
 _header = Struct("!ci").unpack_from
 
 
@@ -43,10 +44,13 @@ class ResultTooLarge(Exception):
     """The answer has more than `MAX_RESULT_BYTES`; the statement was cancelled."""
 
 
-def encode(statement: str, values: Sequence[object], setting: tuple[str, str] | None = None) -> bytes:
+def encode(
+    statement: str, values: Sequence[object], setting: tuple[str, str] | None = None, first: int | None = None
+) -> bytes:
     """All that is sent for one transaction, in which alone `setting`, a name and a value, holds.
 
-    Raises `ValueError` for text that Postgres cannot hold.
+    With `first`, the transaction begins with so many rows and is left open, for `fetch` to go on. Raises `ValueError`
+    for text that Postgres cannot hold.
     """
     texts: list[str | None] = [statement, *(setting or ()), *make_params(PY_TYPES, values)]
     if any(text is not None and "\0" in text for text in texts):
@@ -56,7 +60,13 @@ def encode(statement: str, values: Sequence[object], setting: tuple[str, str] | 
     if setting:
         parts += (_SET, _bind(parameters[:2]), _EXECUTE)
         del parameters[:2]
-    return b"".join((*parts, _parse(text or b""), _bind(parameters), _DESCRIBE, _EXECUTE, _COMMIT))
+    rest = (_EXECUTE, COMMIT) if first is None else (fetch(first),)
+    return b"".join((*parts, _parse(text or b""), _bind(parameters), _DESCRIBE, *rest))
+
+
+def fetch(rows: int) -> bytes:
+    """What is sent for the next `rows` of a transaction that was left open: the portal goes on where it stopped."""
+    return _message(b"E", b"\0" + rows.to_bytes(4, "big")) + _SYNC
 
 
 class Session(CoreConnection):  # type: ignore[misc]
@@ -92,12 +102,15 @@ class Session(CoreConnection):  # type: ignore[misc]
     def __del__(self) -> None:
         self.drop()
 
-    def transact(self, message: bytes, deadline: Deadline) -> Context:
-        """Send what `encode` made and read the answer. Raises `DatabaseError` for an error of the statement."""
+    def transact(self, message: bytes, deadline: Deadline, answer: Context | None = None) -> Context:
+        """Send what `encode` made and read the answer. Raises `DatabaseError` for an error of the statement.
+
+        An `answer` gets the rows of a transaction that is left open.
+        """
         self.usable = False
         self._usock.deadline = deadline
         try:
-            return self._exchange(message)
+            return self._exchange(message, answer or Context(""), OPEN if answer else IDLE)
         except (DatabaseError, ConnectionLost):
             raise
         except TimeoutError as error:
@@ -154,8 +167,7 @@ class Session(CoreConnection):  # type: ignore[misc]
                 raise ResultTooLarge
             unread += block
 
-    def _exchange(self, message: bytes) -> Context:
-        context = Context("")
+    def _exchange(self, message: bytes, context: Context, status: bytes) -> Context:
         try:
             self._send(message)
             self.handle_messages(context)
@@ -167,7 +179,7 @@ class Session(CoreConnection):  # type: ignore[misc]
                 self.handle_messages(Context(""))
             self.usable = self._transaction_status == IDLE
             raise
-        self.usable = self._transaction_status == IDLE
+        self.usable = self._transaction_status == status
         return context
 
     def _send(self, message: bytes) -> None:
@@ -216,7 +228,8 @@ _DESCRIBE = _message(b"D", b"P\0")
 _EXECUTE = _message(b"E", b"\0\0\0\0\0")
 _BEGIN = _parse(b"BEGIN READ ONLY") + _bind(()) + _EXECUTE
 _SET = _parse(b"SELECT FROM set_config($1, $2, true) AS value WHERE value IS NULL")  # returns no row
-_COMMIT = _parse(b"COMMIT") + _bind(()) + _EXECUTE + _message(b"S")
+_SYNC = _message(b"S")
+COMMIT = _parse(b"COMMIT") + _bind(()) + _EXECUTE + _SYNC
 _ROLLBACK = _message(b"Q", b"ROLLBACK\0")
 _TERMINATE = _message(b"X")
 _CANCEL_REQUEST = bytes.fromhex("00000010 04d2162e")
