@@ -109,6 +109,10 @@ lambda: $(VENV)/local $(SAM) ## run what was built under Lambda's emulator: make
 deploy-local: $(VENV)/local $(SAM) ## deploy what is built to moto's CloudFormation, and send each function its events
 	@$(BIN)/python -m local.deploy
 
+.PHONY: redrive
+redrive: $(VENV)/local ## try again what failed three times in a job: STAGE=dev (or local, while make serve runs)
+	@$(BIN)/python -m local.redrive $(STAGE)
+
 ARGS ?= start-api --warm-containers LAZY
 
 .PHONY: sam-local

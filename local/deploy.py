@@ -52,6 +52,7 @@ LACKS = {
     "AWS::CodeDeploy::DeploymentGroup": "no type of moto's CloudFormation; likewise",
     "AWS::Lambda::Alias": "no type of moto's CloudFormation; what calls the alias is made to call the function",
     "AWS::Lambda::EventInvokeConfig": "no type of moto's CloudFormation; how often Lambda tries again",
+    "AWS::Lambda::EventSourceMapping": "moto would call the function under Docker; its event is sent here",
     "AWS::Scheduler::Schedule": "no type of moto's CloudFormation; the event it would send is sent here",
     "AWS::WAFv2::WebACL": "no type of moto's CloudFormation; nothing here is behind it",
     "AWS::WAFv2::WebACLAssociation": "no type of moto's CloudFormation; nothing here is behind it",

@@ -29,6 +29,7 @@ from rich.console import Console
 from rich.json import JSON
 
 from local.processes import ROOT, Failed, Processes, free_port
+from local.sample import SampleJob
 from local.stack import Stack
 from rowcall.settings import Settings
 
@@ -264,7 +265,12 @@ def main() -> int:
                 f"[dim]There is no python{LAMBDA_PYTHON} here: built for python{artifacts.version} instead.[/]"
             )
         with Stack() as stack, Emulator(artifacts, function, stack.environ, stack.processes) as emulator:
-            return _show(console, emulator.invoke(event))
+            stack.wait()
+            job = SampleJob(stack.aws.url) if stack.aws and function.folder == "worker" else None
+            code = _show(console, emulator.invoke(event))
+            if job:
+                console.print("What came of the job:", JSON.from_data(job.outcome))
+            return code
     except (OSError, ValueError) as error:
         console.print(f"[red]✗[/] {error}")
     except Failed as failed:

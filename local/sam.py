@@ -25,6 +25,7 @@ from rich.console import Console
 
 from local.emulator import BUILDS, LAMBDA_PYTHON, architecture, build, function_environ
 from local.processes import ROOT, Failed
+from local.sample import SampleJob
 from local.stack import Stack
 
 SAM = ROOT / ".venv-sam/bin/sam"
@@ -160,8 +161,12 @@ def main() -> int:
     console = Console(highlight=False, soft_wrap=True)
     command, *arguments = sys.argv[1:] or ["start-api"]
     try:
-        with Stack() as stack, Sam(stack) as sam, sam.running(command, *arguments) as process:
-            return process.wait()
+        with Stack() as stack:
+            stack.wait()
+            if stack.aws:
+                SampleJob(stack.aws.url)
+            with Sam(stack) as sam, sam.running(command, *arguments) as process:
+                return process.wait()
     except Failed as failed:
         console.print(f"[red]✗[/] {failed}")
         return 1

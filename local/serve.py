@@ -13,6 +13,7 @@ from rich.console import Console
 from local.api import SERVED
 from local.processes import ROOT, STATE, Failed
 from local.start import started
+from local.worker import Worker
 from rowcall_client.show import failure
 
 CURL = """curl {url}/api/query -H 'content-type: application/json' -d '{{"query": "top 5 products by revenue"}}'"""
@@ -35,6 +36,7 @@ def main() -> int:
         log = STATE / "serve.log"
         with started(console, log, port) as (stack, api):
             SERVED.write_text(json.dumps({"url": api.url, "aws": stack.aws_environ}))
+            worker = Worker(stack.processes, stack.environ, STATE / "worker.log") if stack.aws else None
             try:
                 console.print(f"\n  Ask at [bold]{api.url}/[/]\n\n  {CURL.format(url=api.url)}\n", soft_wrap=True)
                 console.print(
@@ -43,6 +45,8 @@ def main() -> int:
                 api.wait()
             finally:
                 SERVED.unlink(missing_ok=True)
+                if worker:
+                    worker.stop()
                 console.print("\nstopping …")
     except Failed as failed:
         failure(console, failed)

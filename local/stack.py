@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import FrameType, TracebackType
 from typing import NoReturn, Self
 
-from local import tables
+from local import queues, tables
 from local.aws import REGION, Aws
 from local.bridge import Bridge
 from local.postgres import SQL, Postgres
@@ -81,7 +81,7 @@ class Stack:
         self.close()
 
     def wait(self) -> None:
-        """Wait for what the API can start without: the tables."""
+        """Wait for what the API can start without: the tables and the queue."""
         if self._tables:
             self._tables.result()
 
@@ -123,6 +123,7 @@ class Stack:
             "AWS_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
             **tables.ENVIRON,
+            **queues.environ(self.aws.url),
         }
 
     def _start_postgres(self) -> None:
@@ -143,8 +144,13 @@ class Stack:
     def _start_aws(self) -> None:
         begin = time.monotonic()
         self.aws = Aws(self.processes)
-        self._tables = self._later.submit(tables.create, self.aws.url, REGION)
+        self._tables = self._later.submit(self._create_in, self.aws.url)
         self._tell("AWS by moto", time.monotonic() - begin)
+
+    @staticmethod
+    def _create_in(url: str) -> None:
+        tables.create(url, REGION)
+        queues.create(url, REGION)
 
     def _exit_on_signals(self) -> None:
         """Let a termination unwind the stack as Ctrl-C does, unless somebody handles it already."""

@@ -29,6 +29,7 @@ TABLES = {
     "API_KEYS_TABLE": Table("rowcall-api-keys", ("id",), "expires"),
     "IDEMPOTENCY_TABLE": Table("rowcall-idempotency", ("id",), "expiration"),
     "CONVERSATIONS_TABLE": Table("rowcall-conversations", ("place", "entry"), "expires"),
+    "JOBS_TABLE": Table("rowcall-jobs", ("owner", "key"), "expires"),
 }
 """The setting that names a table, and the table."""
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from local import tables
+from local import queues, tables
 from local.aws import REGION, Aws
 from local.bridge import Bridge
 from local.postgres import SQL, Postgres
@@ -109,8 +109,9 @@ def aws(stack: Stack) -> Aws:
 
 @pytest.fixture(scope="session")
 def leads_to_aws(aws: Aws) -> dict[str, str]:
-    """The environment that leads to moto, which has the tables."""
+    """The environment that leads to moto, which has the tables, the queue and the bucket."""
     tables.create(aws.url, REGION)
+    queues.create(aws.url, REGION)
     return {
         "AWS_ENDPOINT_URL": aws.url,
         "AWS_ACCESS_KEY_ID": "test",
@@ -123,4 +124,4 @@ def leads_to_aws(aws: Aws) -> dict[str, str]:
 def dynamodb(leads_to_aws: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     for name, value in leads_to_aws.items():
         monkeypatch.setenv(name, value)
-    return tables.ENVIRON
+    return tables.ENVIRON | queues.environ(leads_to_aws["AWS_ENDPOINT_URL"])

@@ -15,6 +15,7 @@ from api import (
     dependencies,
     feedback,
     health,
+    jobs,
     mcp,
     me,
     pages,
@@ -37,6 +38,7 @@ app = Documented(
 )
 app.include_router(query.router)
 app.include_router(chat.router)
+app.include_router(jobs.router)
 app.include_router(feedback.router)
 app.include_router(tables.router)
 app.include_router(mcp.router)

@@ -140,7 +140,9 @@ def fields(errors: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
 
 
 def _field(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location if not isinstance(part, int)) or "body"
+    """As `queries[3]`; a number alone is where a body stops being JSON."""
+    named = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return named.removeprefix(".") if named.startswith(".") else "body"
 
 
 def _sentence(item: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from rowcall.deadline import Deadline
@@ -29,10 +29,11 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A policy applied to one caller: an address, a user."""
+    """A policy applied to one caller: an address, a user. What is asked counts as `count` admissions, or none."""
 
     policy: Policy
     caller: str
+    count: int = 1
 
     @property
     def key(self) -> str:
@@ -52,13 +53,13 @@ class Verdict:
 
 def verdicts(limits: Sequence[Limit], counted: Sequence[tuple[int, float]]) -> tuple[Verdict, ...]:
     """From what was used before this request and the seconds until a place is free, per limit."""
-    admitted = all(used < limit.policy.quota for limit, (used, _) in zip(limits, counted, strict=True))
+    admitted = all(used + limit.count <= limit.policy.quota for limit, (used, _) in zip(limits, counted, strict=True))
     return tuple(
         Verdict(
             limit.policy,
-            max(limit.policy.quota - used - admitted, 0),
+            max(limit.policy.quota - used - admitted * limit.count, 0),
             free if used else float(limit.policy.window),
-            used < limit.policy.quota,
+            used + limit.count <= limit.policy.quota,
         )
         for limit, (used, free) in zip(limits, counted, strict=True)
     )
@@ -91,6 +92,11 @@ def chat_limits(settings: Settings, user: str, address: str) -> list[Limit]:
         (Policy("chat", settings.chat_quota, settings.chat_window), user),
     )
     return [Limit(policy, caller) for policy, caller in policies if policy.quota]
+
+
+def job_limits(limits: Sequence[Limit], questions: int) -> list[Limit]:
+    """The policies a job is under: each of its questions counts for the user, and the request once for the address."""
+    return [replace(limit, count=questions) if limit.policy.name == "user" else limit for limit in limits]
 
 
 class SignIns:
@@ -142,12 +148,12 @@ class LocalLimiter:
                 log = self._logs.setdefault(limit.key, deque())
                 while log and log[0] <= now - limit.policy.window:
                     log.popleft()
-                leaving = max(len(log) - limit.policy.quota, 0)
+                leaving = min(max(len(log) + limit.count - limit.policy.quota - 1, 0), len(log) - 1)
                 counted.append((len(log), log[leaving] + limit.policy.window - now if log else 0.0))
             told = verdicts(limits, counted)
             if all(verdict.admitted for verdict in told):
                 for limit in limits:
-                    self._logs[limit.key].append(now)
+                    self._logs[limit.key].extend([now] * limit.count)
             self._forget(now)
         return told
 

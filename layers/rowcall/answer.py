@@ -12,15 +12,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 from rowcall import admission, bind, question, usage
 from rowcall.cache.plans import RANDOM, Scope
-from rowcall.database.connection import StatementFailed
+from rowcall.database.connection import Rows, StatementFailed
 from rowcall.errors import Problem, Unanswerable
 from rowcall.trace import Trace
 
@@ -30,14 +31,18 @@ if TYPE_CHECKING:
     from rowcall.bootstrap import Services
     from rowcall.cache.plans import Known, Lease, Match, NearMiss, Recalled
     from rowcall.catalog import Catalog
-    from rowcall.database.connection import ResultColumn, Rows
+    from rowcall.database.connection import ResultColumn, Stream
     from rowcall.deadline import Deadline
     from rowcall.plan import Plan
     from rowcall.question import Question
     from rowcall.settings import Settings
 
+T = TypeVar("T")
+
 VERSIONS = "plan 2, guard 1, grammar 2, prompt 1"
 """Part of every scope: raise one when plans, the guard's rules or the grammar change, and old plans are not met."""
+
+NOT_COMPUTED = "The database could not compute an answer to this question."
 
 POLL_SECONDS, MOST_POLL_SECONDS = 0.05, 0.5
 """How long to wait between looks while someone else plans: half as long again each time, drawn anew so that waiters do
@@ -49,18 +54,24 @@ class Ask:
     """What a caller wants to know. `limit` is the most rows wanted; `fresh` plans anew.
 
     What the warmer asks is not counted, and of its plans only those are remembered for which no planner was passed
-    over, as they may replace what a better one made. To `compare` a plan with another, nothing is remembered.
+    over, as they may replace what a better one made. To `compare` a plan with another, nothing is remembered. An
+    `export` is a question whose rows are streamed, up to a limit of its own.
     """
 
     query: str
     limit: int | None = None
     timezone: str | None = None
     fresh: bool = False
-    purpose: Literal["question", "warm", "compare"] = "question"
+    purpose: Literal["question", "export", "warm", "compare"] = "question"
+
+    @property
+    def counts(self) -> bool:
+        """Whether somebody asks, and not the warmer."""
+        return self.purpose in ("question", "export")
 
     def keeps(self, plan: Plan) -> bool:
         """Whether a plan that was made for this is to be remembered."""
-        return self.purpose == "question" or (self.purpose == "warm" and not plan.passed_over)
+        return self.counts or (self.purpose == "warm" and not plan.passed_over)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +116,29 @@ def answer(
     """Answer `ask` for `principal`, or raise a `Problem`. `trace` is told what it took, either way."""
     way = _Way(ask, principal, services, deadline, limits, trace or Trace())
     with way.trace.counting(redis=services.store.calls, postgres=services.database.calls):
-        way.read()
-        recalled = way.recall()
-        if recalled.known:
-            try:
-                return way.tell(recalled.known.plan, way.run(recalled.known.plan), recalled)
-            except bind.DoesNotFit:
-                pass
-            except StatementFailed:
-                way.forget(recalled.known)
-        with services.plans.holding(recalled.lease, deadline):
-            plan = way.plan(recalled.lease)
-            rows = way.run_new(plan)
-        return way.tell(plan, rows, way.remember(plan, recalled))
+        plan, rows, recalled = way.find(way.run)
+        return way.tell(plan, rows, recalled)
+
+
+@contextmanager
+def export(
+    ask: Ask, principal: Principal, services: Services, deadline: Deadline, *, trace: Trace | None = None
+) -> Iterator[tuple[Answer, Iterator[list[list[object]]]]]:
+    """Answer `ask`, whose purpose is `export`: the answer without its rows, and these by batches while it is open.
+
+    There is one row more than the limit if there are more. Raises a `Problem`, then or with any batch.
+    """
+    way = _Way(ask, principal, services, deadline, (), trace or Trace())
+    with ExitStack() as streaming, way.trace.counting(redis=services.store.calls, postgres=services.database.calls):
+        plan, stream, recalled = way.find(lambda plan: streaming.enter_context(way.stream(plan)))
+        yield way.tell(plan, Rows(stream.columns, []), recalled), _computed(stream)
+
+
+def _computed(stream: Stream) -> Iterator[list[list[object]]]:
+    try:
+        yield from stream.batches
+    except StatementFailed as error:
+        raise Unanswerable(NOT_COMPUTED) from error
 
 
 def explain(
@@ -146,14 +167,30 @@ def explain(
         return way.explain(plan, way.remember(plan, recalled))
 
 
-def read(ask: Ask, catalog: Catalog, settings: Settings) -> Question:
-    """Step 2. Raises `invalid_request` for a question or time zone that cannot be read."""
+def check(ask: Ask, settings: Settings) -> None:
+    """What can be said of `ask` without reading it. Raises `invalid_request`."""
     if not ask.query.strip():
         raise Problem("invalid_request", fields=[("query", "is empty")])
     if len(ask.query) > settings.max_query_length:
         raise Problem("invalid_request", fields=[("query", f"has more than {settings.max_query_length} characters")])
     if any((ord(character) < 32 and character not in "\t\n\r") or ord(character) == 127 for character in ask.query):
         raise Problem("invalid_request", fields=[("query", "holds control characters")])
+    zone(ask.timezone, settings)
+    rows_wanted(ask, settings)
+
+
+def rows_wanted(ask: Ask, settings: Settings) -> int:
+    """The limit that holds for `ask`. Raises `invalid_request`."""
+    most = settings.export_max_rows if ask.purpose == "export" else settings.max_limit
+    limit = (most if ask.purpose == "export" else settings.default_limit) if ask.limit is None else ask.limit
+    if not 1 <= limit <= most:
+        raise Problem("invalid_request", fields=[("limit", f"must be between 1 and {most}")])
+    return limit
+
+
+def read(ask: Ask, catalog: Catalog, settings: Settings) -> Question:
+    """Step 2. Raises `invalid_request` for a question or time zone that cannot be read."""
+    check(ask, settings)
     return question.read(ask.query, catalog, datetime.now(UTC), zone(ask.timezone, settings).key)
 
 
@@ -196,11 +233,27 @@ class _Way:
         self.deadline = deadline
         self.limits = limits
         self.trace = trace
-        self.counters = list(usage.counters(principal).values()) if ask.purpose == "question" else None
-        self.limit = services.settings.default_limit if ask.limit is None else ask.limit
-        if not 1 <= self.limit <= services.settings.max_limit:
-            most = services.settings.max_limit
-            raise Problem("invalid_request", fields=[("limit", f"must be between 1 and {most}")])
+        self.counters = list(usage.counters(principal).values()) if ask.counts else None
+        self.limit = rows_wanted(ask, services.settings)
+
+    def find(self, run: Callable[[Plan], T]) -> tuple[Plan, T, Recalled]:
+        """Steps 2 to 6: the plan that answers, what `run` made of it, and where it came from."""
+        self.read()
+        recalled = self.recall()
+        if recalled.known:
+            try:
+                return recalled.known.plan, run(recalled.known.plan), recalled
+            except bind.DoesNotFit:
+                pass
+            except StatementFailed:
+                self.forget(recalled.known)
+        with self.services.plans.holding(recalled.lease, self.deadline):
+            plan = self.plan(recalled.lease)
+            try:
+                found = run(plan)
+            except StatementFailed as error:  # it passed EXPLAIN, so it is in the data, such as a division by zero
+                raise Unanswerable(NOT_COMPUTED) from error
+        return plan, found, self.remember(plan, recalled)
 
     def read(self) -> None:
         """Step 2."""
@@ -285,12 +338,10 @@ class _Way:
             deadline = self.deadline.within(self.services.settings.query_timeout)
             return self.services.database.query(plan.sql, self.params, deadline, self.principal.tenant)
 
-    def run_new(self, plan: Plan) -> Rows:
-        """Step 6 for a plan made now: it passed EXPLAIN, so what fails is in the data, such as a division by zero."""
-        try:
-            return self.run(plan)
-        except StatementFailed as error:
-            raise Unanswerable("The database could not compute an answer to this question.") from error
+    def stream(self, plan: Plan) -> AbstractContextManager[Stream]:
+        """Step 6 for an export."""
+        self.params = bind.values(plan, self.asked, self.catalog, self.limit + 1)
+        return self.services.database.stream(plan.sql, self.params, self.deadline, self.principal.tenant)
 
     def tell(self, plan: Plan, found: Rows, recalled: Recalled) -> Answer:
         """Step 7."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 
-def patience() -> Any:
-    """A botocore `Config`: two attempts of at most three seconds each."""
+def patience(read_seconds: float = 2, **more: Any) -> Any:
+    """A botocore `Config`: two attempts, each with a second to connect and `read_seconds` to wait for an answer."""
     from botocore.config import Config
 
-    return Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2, "mode": "standard"})
+    retries = {"total_max_attempts": 2, "mode": "standard"}
+    return Config(connect_timeout=1, read_timeout=read_seconds, retries=retries, **more)
 
 
 def table(name: str) -> Any:
@@ -33,3 +34,17 @@ def releases() -> Any:
     import boto3
 
     return boto3.client("codedeploy", config=patience())
+
+
+def queues(*, wait: float = 0) -> Any:
+    """A client of SQS, which may `wait` for messages."""
+    import boto3
+
+    return boto3.client("sqs", config=patience(2 + wait))
+
+
+def bucket(name: str) -> Any:
+    """An S3 bucket, with the signature that its links need, and time to store a part."""
+    import boto3
+
+    return boto3.resource("s3", config=patience(20, signature_version="s3v4")).Bucket(name)

@@ -23,6 +23,7 @@ from rowcall.catalog import Catalog
 from rowcall.database import iam, introspection
 from rowcall.database.connection import Database
 from rowcall.deadline import Deadline
+from rowcall.errors import Problem
 from rowcall.redaction import Redaction
 from rowcall.reporting import Reporter
 from rowcall.rotation import Rotating
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from rowcall.chat.models import ChatModel
     from rowcall.chat.replies import Replies
     from rowcall.embedders import Embedder
+    from rowcall.jobs.exports import Bucket
+    from rowcall.jobs.queue import Queue
+    from rowcall.jobs.records import Records
     from rowcall.planners.provider import Provider
     from rowcall.planning import Planning
 
@@ -170,6 +174,27 @@ class Services:
         from rowcall.planners import chain
 
         return chain.providers(self.settings, self._secret)
+
+    @cached_property
+    def jobs(self) -> Records:
+        """Raises `not_found` where there are no jobs."""
+        from rowcall.jobs.records import Records
+
+        if not self.settings.jobs_table:
+            raise Problem("not_found", "Jobs are not set up here.")
+        return Records(aws.table(self.settings.jobs_table), days=self.settings.job_days)
+
+    @cached_property
+    def queue(self) -> Queue:
+        from rowcall.jobs.queue import Queue
+
+        return Queue(aws.queues(), self.settings.jobs_queue_url)
+
+    @cached_property
+    def exports(self) -> Bucket:
+        from rowcall.jobs.exports import Bucket
+
+        return Bucket(aws.bucket(self.settings.exports_bucket), link_seconds=self.settings.link_seconds)
 
     @cached_property
     def planning(self) -> Planning:

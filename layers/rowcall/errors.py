@@ -82,6 +82,11 @@ KINDS: dict[str, Kind] = {
     "conversations_unavailable": Kind(
         503, "Conversations cannot be reached at the moment.", "Try again after `Retry-After`; chat goes on without."
     ),
+    "jobs_unavailable": Kind(
+        503,
+        "Jobs cannot be taken or looked up at the moment.",
+        "Try again after `Retry-After`; a job that was accepted goes on.",
+    ),
     "usage_unavailable": Kind(503, "Usage cannot be looked up at the moment.", "Try again in a moment."),
     "cache_unavailable": Kind(
         503, "The cache cannot be reached.", "Try again after `Retry-After`; questions are answered all the same."

@@ -207,6 +207,16 @@ class Settings(BaseModel):
     conversations_table: str = Field("", description="DynamoDB table of conversations; none are kept if empty.")
     conversation_days: int = Field(90, ge=1, le=3650, description="How long a turn of a conversation is kept.")
 
+    jobs_table: str = Field("", description="DynamoDB table of jobs, their questions and answers. No jobs if empty.")
+    jobs_queue_url: str = Field("", description="SQS queue from which the worker takes questions. Required with it.")
+    job_days: int = Field(7, ge=1, le=365, description="How long a job and its answers are kept.")
+    exports_bucket: str = Field(
+        "", description="S3 bucket of exports and of answers too large for the table. Required with JOBS_TABLE."
+    )
+    export_max_rows: int = Field(100_000, ge=1, description="Most rows of an export.")
+    export_timeout: Seconds = Field(150.0, description="How long an export may take.")
+    link_seconds: int = Field(300, ge=10, le=3600, description="How long a link to an export works.")
+
     address_quota: int = Field(100, ge=0, description="Questions per client address and window; 0 is no limit.")
     address_window: int = Field(900, gt=0, description="That window, in seconds.")
     user_quota: int = Field(500, ge=0, description="Questions per user and window; 0 is no limit.")
@@ -274,6 +284,8 @@ class Settings(BaseModel):
             raise ValueError("API_KEYS_TABLE is required with AUTH=api_key")
         if self.l2_index == "pgvector" and not self.l2_database_url.get_secret_value():
             raise ValueError("L2_DATABASE_URL is required with L2_INDEX=pgvector")
+        if self.jobs_table and not (self.jobs_queue_url and self.exports_bucket):
+            raise ValueError("JOBS_QUEUE_URL and EXPORTS_BUCKET are required with JOBS_TABLE")
         if self.embedder == "bedrock" and not self.bedrock_region:
             raise ValueError("BEDROCK_REGION is required with EMBEDDER=bedrock")
         if set(self.redact) - set(KINDS):

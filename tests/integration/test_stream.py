@@ -31,10 +31,6 @@ def soon(seconds: float = 20) -> Deadline:
     return Deadline.after(seconds)
 
 
-def at_work(postgres: Postgres, name: str) -> list[list[object]]:
-    return postgres.sql(f"SELECT state FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()")
-
-
 @pytest.mark.parametrize(("count", "sizes"), [(0, []), (1, [1]), (6, [3, 3]), (7, [3, 3, 1])])
 def test_batches_are_the_rows_of_a_query(database: Database, count: int, sizes: list[int]) -> None:
     with database.stream(SQL, ["thing ", count], soon(), rows=3) as stream:
@@ -104,6 +100,7 @@ def test_its_memory_does_not_grow_with_the_rows(database: Database) -> None:
 
 def wait_until_gone(postgres: Postgres, name: str) -> None:
     """Until nobody is in a transaction: a closed connection ends a moment later in the server."""
+    others = "datname = current_database() AND pid <> pg_backend_pid()"
     deadline = soon()
-    while any(state != ["idle"] for state in at_work(postgres, name)):
+    while postgres.sql(f"SELECT FROM pg_stat_activity WHERE {others} AND state <> 'idle'", name):
         deadline.left()

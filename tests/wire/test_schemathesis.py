@@ -31,6 +31,7 @@ from rowcall.auth import Principal
 from rowcall.bootstrap import Services
 from rowcall.chat.conversations import Turn
 from rowcall.deadline import Deadline
+from rowcall.jobs import asking
 from tests.integration.test_api import environment, serving
 from tests.integration.test_identity import bearer, hs256, signing
 
@@ -77,6 +78,11 @@ def begun(services: Services) -> str:
     return services.conversations.append(ann, None, [Turn("user", ASKED[1])], Deadline.after(20))
 
 
+def queued(services: Services) -> str:
+    """The id of a job that is there."""
+    return services.jobs.create(Principal("ann", "acme"), [asking(ASKED[1], None, None, "json")], "json").id
+
+
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
 @pytest.mark.parametrize("mode", GenerationMode)
 @pytest.mark.parametrize("signed_in", [True, False])
@@ -110,6 +116,8 @@ def test_every_answer_is_as_documented(
                 client.post("/api/query", json={"query": question}, headers=headers)
             elif signed_in and path == "/api/conversations/{id}":
                 case.path_parameters["id"] = begun(services)
+            elif signed_in and "job_id" in case.path_parameters:
+                case.path_parameters["job_id"] = queued(services)
             elif signed_in and "id" in case.path_parameters:
                 case.path_parameters["id"] = remembered(client, headers)
         reply = case.call(session=client, headers=headers)

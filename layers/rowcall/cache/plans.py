@@ -575,7 +575,13 @@ def _scope_key(scope: Scope) -> str:
 
 def _policies(limits: Sequence[Limit]) -> list[dict[str, object]]:
     return [
-        {"key": limit.key, "quota": limit.policy.quota, "window": limit.policy.window * 1_000_000} for limit in limits
+        {
+            "key": limit.key,
+            "quota": limit.policy.quota,
+            "window": limit.policy.window * 1_000_000,
+            "count": limit.count,
+        }
+        for limit in limits
     ]
 
 

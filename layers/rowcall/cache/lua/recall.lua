@@ -17,17 +17,19 @@ for i, policy in ipairs(asked.policies) do
   local used = redis.call('ZCARD', policy.key)
   local free = 0
   if used > 0 then
-    local leaving = math.max(used - policy.quota, 0)
+    local leaving = math.min(math.max(used + policy.count - policy.quota - 1, 0), used - 1)
     free = tonumber(redis.call('ZRANGE', policy.key, leaving, leaving, 'WITHSCORES')[2]) + policy.window - now
   end
-  refused = refused or used >= policy.quota
+  refused = refused or used + policy.count > policy.quota
   verdicts[i] = {used, free}
 end
 if refused then
   return {verdicts}
 end
 for _, policy in ipairs(asked.policies) do
-  redis.call('ZADD', policy.key, now, asked.request)
+  for place = 1, policy.count do
+    redis.call('ZADD', policy.key, now, asked.request .. place)
+  end
   redis.call('PEXPIRE', policy.key, math.ceil(policy.window / 1000) + 1000)
 end
 if not asked.prefix then
