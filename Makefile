@@ -120,8 +120,8 @@ sam-local: $(VENV)/local $(SAM) ## the same under Docker: ARGS="invoke ApiFuncti
 	@$(BIN)/python -m local.sam $(ARGS)
 
 .PHONY: bench
-bench: $(VENV)/bench $(SAM) ## measure: cold starts, what is deployed
-	@$(BIN)/python -m benchmarks.run
+bench: $(VENV)/bench $(SAM) ## measure, and write docs/benchmarks.md; QUICK=1 only shows
+	@$(BIN)/python -m benchmarks.run $(if $(QUICK),--quick)
 
 .PHONY: restore-drill
 restore-drill: export QUESTION = $(value Q)

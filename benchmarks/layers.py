@@ -1,14 +1,16 @@
 """What a hit costs beside the least it could: one request to Redis and one transaction, by hand with the same clients.
 
-Layer 1 in the engine and through the Lambda handler, layer 2 with 10, 1,000 and 10,000 templates known, all in turns
-in one run, so that whatever else this machine does falls on all alike. Of layer 2 also what it takes to learn those
-templates from Redis, and what they take in memory.
+Layer 1 in the engine and through the Lambda handler, layer 2 with 10 to 100,000 templates known, all in turns in one
+run, so that whatever else this machine does falls on all alike. Of layer 2 also what it takes to learn those templates
+from Redis, and what they take in memory.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +22,7 @@ from statistics import median
 
 import psutil
 
+from benchmarks.figures import Figures, Plot
 from local.processes import Failed
 from local.stack import Stack
 from rowcall import bind, bootstrap
@@ -29,15 +32,16 @@ from rowcall.bootstrap import Services
 from rowcall.cache import plans
 from rowcall.cache.words import vocabulary
 from rowcall.deadline import Deadline
+from rowcall.embedders.vectors import Vector
 from rowcall.plan import Plan
 from rowcall.question import Question
 
-ROUNDS = 300
-SIZES = (10, 1_000, 10_000)
+MOST_LEARNT = 10_000
+"""More are put into memory without Redis, which would take minutes: where they came from, no search can tell."""
 QUESTION = "list categories"
 KNOWN, ALIKE = "count categories", "how many categories are there"
 """All of the cheapest kind for Postgres, so that what is ours shows."""
-SETTINGS = {"ADDRESS_QUOTA": "1000000", "USER_QUOTA": "1000000", "SHADOW_RATE": "0"}
+SETTINGS = {"ADDRESS_QUOTA": "1000000", "USER_QUOTA": "1000000", "SHADOW_RATE": "0", "L2_ENTRIES": "200000"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,108 +54,135 @@ class Learning:
 
 
 @dataclass(frozen=True, slots=True)
-class Layers:
-    """Medians in milliseconds. `floor` and `floor_alike` are of the statements of layer 1 and layer 2."""
-
-    times: int
-    floor: float
-    engine: float
-    handler: float
-    floor_alike: float
-    alike: dict[int, float]
-    learning: dict[int, Learning]
-
-
-@dataclass(frozen=True, slots=True)
-class _Way:
+class Way:
     """`once` is measured; `undo` makes it as it was."""
 
     once: Callable[[], None]
     undo: Callable[[], None] = lambda: None
 
 
-def measure(stack: Stack) -> Layers:
-    """The stack must hold the sample shop, and a Redis of its own."""
-    with _quiet():
+def measure(stack: Stack, sizes: tuple[int, ...], times: int) -> list[Figures]:
+    """The stack must hold the sample shop, and a Redis of its own. `sizes` are numbers of templates."""
+    with quiet():
         services = bootstrap.start(stack.environ | SETTINGS)
-        ways: dict[str, _Way] = {
-            "floor": _by_hand(services, QUESTION),
-            "engine": _engine(services, QUESTION),
-            "handler": _handler(services, QUESTION),
-            "floor_alike": _by_hand(services, KNOWN),
+        ways: dict[str, Way] = {
+            "floor": by_hand(services, QUESTION),
+            "engine": engine(services, QUESTION),
+            "handler": handler(services, QUESTION),
+            "floor_alike": by_hand(services, KNOWN),
         }
         learning = {}
         environments = [services]
-        for size in SIZES:
+        for size in sizes:
             environment = bootstrap.start(stack.environ | SETTINGS)
             environments.append(environment)
-            learning[size] = _fill_and_learn(services, environment, size)
+            learnt = _fill_and_learn(services, environment, size)
+            if size <= MOST_LEARNT:
+                learning[size] = learnt
             ways[f"alike {size}"] = _alike(environment, size)
-        found = _in_turns(ways)
+        found = in_turns(ways, times)
         for environment in environments:
             environment.close()
-    return Layers(
-        times=ROUNDS,
-        floor=found["floor"],
-        engine=found["engine"],
-        handler=found["handler"],
-        floor_alike=found["floor_alike"],
-        alike={size: found[f"alike {size}"] for size in SIZES},
-        learning=learning,
+    return [_exact(found, times), _semantic(found, sizes, times), _learning(learning)]
+
+
+def _exact(found: dict[str, float], times: int) -> Figures:
+    floor = found["floor"]
+    return Figures(
+        name="hit",
+        title="A hit of layer 1",
+        method=f"“{QUESTION}”, asked again; medians of {times} in turns. The floor is the plan's entry by one request "
+        "to Redis and its statement in one transaction, by hand with the same clients. The handler is called with an "
+        "event of API Gateway, and does all that it does when deployed: sign-in, limits, the log's line, metrics.",
+        headings=("", "ms", "ratio"),
+        rows=[
+            ("by hand", floor, 1.0),
+            ("engine", found["engine"], found["engine"] / floor),
+            ("handler", found["handler"], found["handler"] / floor),
+        ],
     )
 
 
-def _in_turns(ways: dict[str, _Way]) -> dict[str, float]:
+def _semantic(found: dict[str, float], sizes: tuple[int, ...], times: int) -> Figures:
+    floor = found["floor_alike"]
+    return Figures(
+        name="templates",
+        title="A hit of layer 2, by how many templates are remembered",
+        method=f"“{ALIKE}” where “{KNOWN}” is remembered, among others of its signature, which are all searched. "
+        f"Medians of {times} in turns, each as if it were the first: nothing of the question's reading is kept. The "
+        "floor is that of layer 1 for the same statement; layer 2 makes one request to Redis more.",
+        headings=("templates", "by hand ms", "engine ms", "ratio"),
+        rows=[(size, floor, found[f"alike {size}"], found[f"alike {size}"] / floor) for size in sizes],
+        plot=Plot("templates", ("by hand ms", "engine ms"), "ms"),
+    )
+
+
+def _learning(learning: dict[int, Learning]) -> Figures:
+    return Figures(
+        name="learning",
+        title="Learning the templates of layer 2 from Redis",
+        method="By an environment that starts, once for each scope it is asked in; a page is one request.",
+        headings=("templates", "ms", "ms a page", "MB"),
+        rows=[(size, learnt.whole_ms, learnt.page_ms, learnt.memory_mb) for size, learnt in learning.items()],
+    )
+
+
+def in_turns(ways: dict[str, Way], times: int) -> dict[str, float]:
+    """The median of each in milliseconds; the first of every twenty rounds warm up."""
     taken: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(ROUNDS + 10):
-        for name, work in ways.items():
+    warming = max(times // 20, 3)
+    for number in range(times + warming):
+        for name, way in ways.items():
             begin = time.perf_counter()
-            work.once()
+            way.once()
             took = 1000 * (time.perf_counter() - begin)
-            work.undo()
-            if number >= 10:
+            way.undo()
+            if number >= warming:
                 taken[name].append(took)
-    return {name: median(times) for name, times in taken.items()}
+    return {name: median(each) for name, each in taken.items()}
 
 
-def _by_hand(services: Services, query: str) -> _Way:
+def by_hand(services: Services, query: str, limit: int | None = None) -> Way:
     """The plan's entry by one request, its statement in one transaction."""
     deadline = Deadline.after(3600)
     found = answer(Ask(query), LOCAL, services, deadline)
     catalog = services.catalogs.current(deadline)
     asked, theirs = read(Ask(query), catalog, services.settings), scope(LOCAL, catalog)
     key = f"{theirs.prefix}plan:{plans.template_key(asked)}"
-    values = bind.values(found.plan, asked, catalog, services.settings.default_limit + 1)
+    values = bind.values(found.plan, asked, catalog, (limit or services.settings.default_limit) + 1)
 
     def once() -> None:
         if not services.store.execute(["HGET", key, "entry"], deadline):
             raise Failed("the plan is not remembered")
         services.database.query(found.plan.sql, values, deadline)
 
-    return _Way(once)
+    return Way(once)
 
 
-def _engine(services: Services, query: str) -> _Way:
+def engine(services: Services, query: str, limit: int | None = None) -> Way:
+    """`answer`, a hit of layer 1."""
+
     def once() -> None:
-        if answer(Ask(query), LOCAL, services, Deadline.after(20)).layer != 1:
+        if answer(Ask(query, limit), LOCAL, services, Deadline.after(20)).layer != 1:
             raise Failed("not a hit of layer 1")
 
-    return _Way(once)
+    return Way(once)
 
 
-def _handler(services: Services, query: str) -> _Way:
+def handler(services: Services, query: str, limit: int | None = None) -> Way:
+    """The same through the Lambda handler."""
     from api import dependencies
-    from api.main import handler
+    from api.main import handler as api
     from tests.gateway import Gateway
 
     dependencies.services = lambda: services  # type: ignore[assignment]
-    gateway = Gateway(handler)
+    gateway = Gateway(api)
 
     def once() -> None:
-        if gateway.ask(query).status != 200:
+        if gateway.ask(query, limit=limit).status != 200:
             raise Failed("the handler did not answer")
 
-    return _Way(once)
+    return Way(once)
 
 
 def _fill_and_learn(services: Services, environment: Services, size: int) -> Learning:
@@ -163,7 +194,8 @@ def _fill_and_learn(services: Services, environment: Services, size: int) -> Lea
     known = answer(Ask(KNOWN), principal, services, deadline).plan
     services.plans.resemble(theirs, _question("anything"), catalog, plans.Recalled(), deadline)  # makes layer 2
     answer(Ask(KNOWN, fresh=True), principal, services, deadline)
-    for template in _templates(size - 1):
+    learnt = min(size, MOST_LEARNT)
+    for template in _templates(learnt - 1):
         _remember(services, theirs, template, known, deadline)
     sequence = int(services.store.execute(["GET", f"{theirs.prefix}sequence"], deadline))
     environment.catalogs.current(deadline)
@@ -173,10 +205,15 @@ def _fill_and_learn(services: Services, environment: Services, size: int) -> Lea
         environment.plans._catch_up(theirs, sequence, deadline)
     whole = 1000 * (time.perf_counter() - begin)
     memory = (psutil.Process().memory_info().rss - before) / 1e6
+    if environment.semantic:
+        for number in range(size - learnt):
+            vector = Vector(os.urandom(environment.semantic.embedder.dimensions // 8), b"")
+            described = json.dumps([f"a template of nothing {number}", ""])
+            environment.semantic.add(theirs.key, f"{number:032x}", described, vector.text(), deadline)
     return Learning(whole, whole / max(size / plans.PAGE_ENTRIES, 1), memory)
 
 
-def _alike(environment: Services, size: int) -> _Way:
+def _alike(environment: Services, size: int) -> Way:
     """A paraphrase that was never asked: no pointer, no vector and no reading of it is kept from the time before."""
     deadline = Deadline.after(3600)
     principal = _tenant(size)
@@ -197,7 +234,7 @@ def _alike(environment: Services, size: int) -> _Way:
         vocabulary(catalog).meanings.pop(asked.template, None)
 
     forget()
-    return _Way(once, forget)
+    return Way(once, forget)
 
 
 def _remember(services: Services, theirs: plans.Scope, template: str, plan: Plan, deadline: Deadline) -> None:
@@ -239,7 +276,7 @@ def _tenant(size: int) -> Principal:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Metrics and lines are written, and go nowhere."""
     with redirect_stdout(io.StringIO()):
         _log_to(sys.stdout)

@@ -1,89 +1,65 @@
-"""`make bench`: figures of this machine, each beside the floor it is compared with, measured in the same run."""
+"""`make bench`: figures of this machine, each beside the floor it is compared with, measured in the same run.
+
+All of it is shown, and kept in `docs/benchmarks.json`, from which the page and its plots are made; `--quick` measures
+less and keeps nothing.
+"""
 
 from __future__ import annotations
 
+import argparse
 import sys
+from collections.abc import Iterator
 
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks import cold_start, front_door, layers
+from benchmarks import calls, cold_start, concurrency, front_door, layers, report, rows, tables
+from benchmarks.figures import Figures
+from benchmarks.machine import Machine
 from local.processes import Failed
 from local.stack import Stack
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--quick", action="store_true")
+    quick = parser.parse_args().quick
     console = Console(highlight=False)
+    machine = Machine()
+    found = []
     try:
         with Stack(aws=False) as stack:
-            _layers(console, layers.measure(stack))
-            _front_door(console, front_door.measure(stack))
-            _cold_start(console, cold_start.measure(stack))
-            _sizes(console)
+            for figures in _quick(stack) if quick else _all(stack):
+                console.print(figures.table())
+                found.append(figures)
     except Failed as failed:
         console.print(f"[red]✗[/] {failed}")
         return 1
+    if not quick:
+        report.write({"machine": machine.document(), "figures": [figures.document() for figures in found]})
+        console.print(f"Written to {report.MARKDOWN.name}")
     return 0
 
 
-def _cold_start(console: Console, found: cold_start.ColdStart) -> None:
-    table = Table(title=f"Cold start, python{found.python}, median of {found.times}, ms", title_justify="left")
-    for heading in ("", "rowcall", "bare FastAPI", "ratio"):
-        table.add_column(heading, justify="right" if heading else "left")
-    for name, ours, bare in (
-        ("INIT", found.init_ms, found.bare_init_ms),
-        ("INIT and first answer", found.first_answer_ms, found.bare_first_answer_ms),
-    ):
-        table.add_row(name, f"{ours:.0f}", f"{bare:.0f}", f"{ours / bare:.2f}")
-    console.print(table)
+def _all(stack: Stack) -> Iterator[Figures]:
+    yield calls.measure(stack)
+    yield from layers.measure(stack, (10, 100, 1_000, 10_000, 100_000), 300)
+    yield rows.measure(stack, (1, 10, 50, 100, 500), 150)
+    yield front_door.measure(stack, 400)
+    yield concurrency.measure(stack, (1, 2, 4, 8, 16, 32, 64), 3.0)
+    yield tables.measure(stack, (10, 30, 100, 300, 1_000), 20)
+    yield cold_start.measure(stack, 15)
+    yield cold_start.sizes()
 
 
-def _layers(console: Console, found: layers.Layers) -> None:
-    title = f"A hit beside one request to Redis and one transaction by hand, median of {found.times}, ms"
-    table = Table(title=title, title_justify="left")
-    for heading in ("", "by hand", "rowcall", "ratio"):
-        table.add_column(heading, justify="right" if heading else "left")
-    rows = [("layer 1, engine", found.floor, found.engine), ("layer 1, handler", found.floor, found.handler)]
-    rows += [(f"layer 2, {size:,} templates", found.floor_alike, taken) for size, taken in found.alike.items()]
-    for name, floor, taken in rows:
-        table.add_row(name, f"{floor:.2f}", f"{taken:.2f}", f"{taken / floor:.2f}")
-    console.print(table)
-    table = Table(title="Learning the templates of layer 2 from Redis", title_justify="left")
-    for heading in ("templates", "ms", "ms a page", "MB"):
-        table.add_column(heading, justify="right")
-    for size, learnt in found.learning.items():
-        table.add_row(f"{size:,}", f"{learnt.whole_ms:.1f}", f"{learnt.page_ms:.1f}", f"{learnt.memory_mb:.1f}")
-    console.print(table)
-
-
-def _front_door(console: Console, found: front_door.FrontDoor) -> None:
-    title = f"A remembered question through the handler, median of {found.times}, ms"
-    table = Table(title=title, title_justify="left")
-    for heading in ("", "ms", "adds", "CPU", "adds CPU"):
-        table.add_column(heading, justify="right" if heading else "left")
-    for name, (taken, cpu) in (
-        ("without the front door", found.nothing),
-        ("two policies", found.policies),
-        ("sign-in by token", found.sign_in),
-        ("both, metrics and the log's line", found.everything),
-    ):
-        table.add_row(
-            name,
-            f"{taken:.2f}",
-            f"{taken - found.nothing[0]:+.2f}",
-            f"{cpu:.2f}",
-            f"{cpu - found.nothing[1]:+.2f}",
-        )
-    console.print(table)
-
-
-def _sizes(console: Console) -> None:
-    table = Table(title="What is deployed, MB", title_justify="left")
-    for heading in ("", "unpacked", "zip"):
-        table.add_column(heading, justify="right" if heading else "left")
-    for name, (unpacked, zipped) in cold_start.sizes().items():
-        table.add_row(name, f"{unpacked / 1e6:.2f}", f"{zipped / 1e6:.2f}")
-    console.print(table)
+def _quick(stack: Stack) -> Iterator[Figures]:
+    yield calls.measure(stack)
+    yield from layers.measure(stack, (10, 1_000), 60)
+    yield rows.measure(stack, (1, 50, 500), 30)
+    yield front_door.measure(stack, 60)
+    yield concurrency.measure(stack, (1, 8), 1.0)
+    yield tables.measure(stack, (10, 100), 5)
+    yield cold_start.measure(stack, 3)
+    yield cold_start.sizes()
 
 
 if __name__ == "__main__":

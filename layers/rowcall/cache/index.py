@@ -93,7 +93,7 @@ class _Block:
             raise ValueError("a vector of another size than those of its space")
         wanted = max(k, RESCORED)
         if count > wanted:
-            distances = _hamming(vector.code, bytes(self.codes), count)
+            distances = _hamming(vector.code, self.codes, count)
             chosen = heapq.nsmallest(wanted, range(count), key=distances.__getitem__)
         else:
             chosen = list(range(count))
@@ -151,7 +151,7 @@ class MemoryIndex:
             del self._blocks[space, signature]
 
 
-def _hamming(code: bytes, codes: bytes, count: int) -> list[float]:
+def _hamming(code: bytes, codes: bytes | bytearray, count: int) -> list[float]:
     width = len(code)
     one = memoryview(code).cast("B", shape=[1, width])
     all_ = memoryview(codes).cast("B", shape=[count, width])
