@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
 from api.main import app
-from docs import cost
+from docs import cost, routes
 from rowcall.errors import KINDS
 from rowcall.settings import REQUIRED, Settings
 
@@ -50,6 +50,10 @@ def openapi() -> str:
     return json.dumps(app.openapi(), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
+def http() -> str:
+    return routes.document(json.loads(openapi()))
+
+
 def errors() -> str:
     """Every error a person can meet, as Markdown."""
     lines = [
@@ -70,6 +74,7 @@ FILES = {
     "configuration.md": configuration,
     "errors.md": errors,
     "openapi.json": openapi,
+    "http.md": http,
     "cost.md": cost.document,
 }
 

@@ -29,6 +29,10 @@ def test_is_right_or_silent(name: str, postgres: Postgres) -> None:
     assert found[WRONG] == []
     assert found[FAILED] == []
     assert len(found[RIGHT]) >= 3 * len(found[ABSTAINED])
+    right, silent, abstained = (len(found[outcome]) for outcome in (RIGHT, SILENT, ABSTAINED))
+    answerable = right + abstained
+    told = f"| {name} | {answerable + silent} | {answerable} | {right} | {right} | {silent} |"
+    assert told in (ROOT / "docs/evaluation.md").read_text()
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the shared questions are not here")
