@@ -31,7 +31,7 @@ const evidence = (told) => make("details", { className: "evidence", open: true }
   make("details", {}, make("summary", {}, "SQL"), sqlView(told.sql, told.params)),
   told.data.length ? make("div", { className: "actions" }, ...downloads(told)) : null);
 
-const TOOLS = { query: "Asking the database", explain: "Planning", list_tables: "Looking at the tables", describe_table: "Looking at a table" };
+const TOOLS = { query: "Asking the database", explain: "Planning", list_tables: "Looking at the tables" };
 
 const step = ({ name, input, state, problem }) => {
   const about = input?.query ?? input?.question ?? input?.name ?? "";
@@ -109,10 +109,12 @@ const say = async (content) => {
   const here = chat;
   const view = reply();
   page.hello.hidden = true;
+  page.anew.hidden = false;
   page.list.append(own(content), view.view);
   page.end.scrollIntoView({ block: "end" });
   isBusy(true);
-  const messages = [...recent(here.messages), { role: "user", content }];
+  const said = { role: "user", content };
+  const messages = here.id ? [said] : [...recent(here.messages), said]; // a conversation that is kept knows the others
   let whole = null;
   let failed = false;
   const retry = () => { page.list.lastChild.remove(); page.list.lastChild.remove(); say(content); };
@@ -140,8 +142,9 @@ const say = async (content) => {
       page.list.lastChild.remove();
       page.signInFirst(problem, () => say(content));
     } else {
-      if (problem.code) view.error({ detail: problem.message, request_id: problem.requestId, suggestions: problem.suggestions, wait: problem.wait }, retry);
-      follow(() => view.end(problem.code ? "" : problem.name === "AbortError" ? "Stopped. What stands here is not whole." : "This reply was cut off. What stands here is not whole."));
+      const told = problem instanceof api.Problem;
+      if (told) view.error({ detail: problem.message, request_id: problem.requestId, suggestions: problem.suggestions, wait: problem.wait }, retry);
+      follow(() => view.end(told ? "" : problem.name === "AbortError" ? "Stopped. What stands here is not whole." : "This reply was cut off. What stands here is not whole."));
     }
   } finally {
     isBusy(false);
@@ -149,7 +152,7 @@ const say = async (content) => {
   }
   if (!whole || here !== chat) return;
   here.id = whole.conversation_id ?? here.id;
-  here.messages = [...here.messages, { role: "user", content }, { role: "assistant", content: whole.message.content }];
+  here.messages = [...here.messages, said, { role: "assistant", content: whole.message.content }];
   if (here.id) conversations();
 };
 
@@ -158,12 +161,14 @@ const begin = (id = null) => {
   chat = { id, messages: [] };
   page.list.replaceChildren();
   page.hello.hidden = false;
+  page.anew.hidden = true;
   page.input.focus();
 };
 
 const openConversation = async (id) => {
   begin(id);
   page.hello.hidden = true;
+  page.anew.hidden = false;
   const here = chat;
   let cursor = "";
   try {
@@ -216,6 +221,7 @@ export const start = (section, signInFirst) => {
   } });
   page.send = make("button", { type: "submit", className: "main round", "aria-label": "Send", title: "Send" }, icon("send"));
   page.stop = button(icon("stop"), () => running?.abort(), { className: "main round", "aria-label": "Stop", title: "Stop", hidden: true });
+  page.anew = button("New chat", () => begin(), { className: "plain small", hidden: true });
   const submit = () => {
     const content = page.input.value.trim();
     if (!content || running) return;
@@ -223,7 +229,7 @@ export const start = (section, signInFirst) => {
     say(content);
   };
   section.replaceChildren(
-    make("div", { className: "row" }, page.past, button("New chat", () => begin(), { className: "plain small" })),
+    make("div", { className: "row" }, page.past, page.anew),
     page.hello, page.list,
     make("form", { className: "question composer", on: { submit: (event) => { event.preventDefault(); submit(); } } },
       make("label", { className: "unseen", htmlFor: "message" }, "Message"), page.input, page.send, page.stop), page.end);

@@ -68,6 +68,7 @@ const welcome = async () => {
   byId("who").textContent = api.isSignedIn() ? me.user : "";
   byId("sign").hidden = !api.isSignedIn();
   byId("sign").textContent = "Sign out";
+  byId("tab-chat").hidden = !me.scopes.includes("chat");
   byId("tab-operate").hidden = !me.scopes.includes("operator");
   if (api.isSignedIn()) announce(`Signed in as ${me.user}`);
   if (me.scopes.includes("query")) ask.suggest().catch(() => {}); // a convenience: without it one still asks

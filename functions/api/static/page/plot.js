@@ -54,7 +54,7 @@ const bars = ({ names, figures }, width) => {
   return {
     order: [...names.keys()],
     data: [[...names.keys()], figures],
-    height: names.length * BAR + 34,
+    height: names.length * BAR + 36,
     options: {
       scales: {
         x: { time: false, ori: 1, dir: -1, range: [-0.5, names.length - 0.5] },
@@ -62,7 +62,7 @@ const bars = ({ names, figures }, width) => {
       },
       axes: [
         axis({ side: 3, size: room, grid: { show: false }, splits: () => [...names.keys()], values: () => labels }),
-        axis({ side: 2, space: 70, values: (_, ticks) => ticks.map((tick) => compact.format(tick)) }),
+        axis({ side: 2, space: 70, size: 28, values: (_, ticks) => ticks.map((tick) => compact.format(tick)) }),
       ],
       series: [{}, { fill: colour("--accent"), width: 0, paths: uPlot.paths.bars({ size: [.62, 22], radius: .18 }), points: { show: false } }],
     },
