@@ -142,7 +142,7 @@ db-role: $(VENV)/local ## the read-only role, in the database of STAGE, or OWNER
 	@$(BIN)/python -m local.db_role $(STAGE)
 
 .PHONY: docs
-docs: $(VENV)/dev ## write configuration.md, errors.md, openapi.json, http.md and cost.md in docs/ from the code
+docs: $(VENV)/dev ## write what is generated in docs/: configuration, errors, openapi, http, cost, drills
 	@$(BIN)/python -m docs.generate
 
 .PHONY: lock

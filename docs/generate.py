@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 
@@ -70,12 +71,33 @@ def errors() -> str:
     return "\n".join(lines) + "\n"
 
 
+def drills() -> str:
+    """Every failure drill, told by the docstring of its test."""
+    lines = [
+        "# Failure drills",
+        "",
+        "What fails, what an asker sees, and how long it lasts. Each row is a test on the laptop stack that makes the",
+        "failure and asserts the rest. No wait is longer than the deadline of the request, `REQUEST_TIMEOUT`. For the",
+        "drill of a restore: `make restore-drill`.",
+        "",
+        "| what fails | what an asker sees | how long it lasts | test |",
+        "|---|---|---|---|",
+    ]
+    for path in sorted((HERE.parent / "tests/integration").glob("test_drills*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                told = " ".join((ast.get_docstring(node) or "").split())
+                lines.append(f"| {told} | [`{node.name}`](../{path.relative_to(HERE.parent)}) |")
+    return "\n".join(lines) + "\n"
+
+
 FILES = {
     "configuration.md": configuration,
     "errors.md": errors,
     "openapi.json": openapi,
     "http.md": http,
     "cost.md": cost.document,
+    "drills.md": drills,
 }
 
 if __name__ == "__main__":

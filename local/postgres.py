@@ -26,7 +26,7 @@ from typing import IO, Any
 import pg8000.native
 import psutil
 
-from local.processes import STATE, Child, Failed, Processes, free_port
+from local.processes import STATE, Failed, Processes, free_port
 
 SQL = Path(__file__).with_name("sql")
 OWNER, READER = "rowcall_owner", "rowcall_reader"
@@ -50,7 +50,10 @@ CONFIG = {
 
 
 class Postgres:
-    """A running cluster. `create` makes databases; the URLs lead to them as owner or as the read-only role."""
+    """A running cluster. `create` makes databases; the URLs lead to them as owner or as the read-only role.
+
+    After `crash`, `start` starts it again on the same port.
+    """
 
     def __init__(self, processes: Processes) -> None:
         self._processes = processes
@@ -64,7 +67,7 @@ class Postgres:
             passwords = (self._home / "passwords").read_text().split()
             self._passwords = dict(zip((OWNER, READER), passwords, strict=True))
             self.port = free_port()
-            self._child = self._start()
+            self.start()
         except BaseException:
             self._lock.close()
             raise
@@ -121,7 +124,13 @@ class Postgres:
         self._processes.stop(self._child)
         self._lock.close()
 
-    def _start(self) -> Child:
+    def crash(self) -> None:
+        """End it at once, as if its machine were gone: nobody is told, nothing is written. `start` recovers it."""
+        self._child.process.send_signal(signal.SIGQUIT)
+        self._child.process.wait(10)
+        self._processes.stop(self._child)
+
+    def start(self) -> None:
         settings = [part for name, value in CONFIG.items() for part in ("-c", f"{name}={value}")]
         child = self._processes.start(
             "postgres",
@@ -131,7 +140,7 @@ class Postgres:
             stop=signal.SIGINT,
         )
         child.wait_until(self._ready)
-        return child
+        self._child = child
 
     def _url(self, role: str, database: str) -> str:
         return f"postgresql://{role}:{self._passwords[role]}@127.0.0.1:{self.port}/{database}"

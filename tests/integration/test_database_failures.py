@@ -32,6 +32,8 @@ class Relay:
     def __init__(self, server: int, port: int = 0) -> None:
         self.hold = False
         """Pass nothing on to the client."""
+        self.delay = 0.0
+        """Pass on each piece of an answer so many seconds later."""
         self.pause = 0.0
         """Pass on single bytes with so many seconds between them."""
         self.cuts: list[int] = []
@@ -79,6 +81,8 @@ class Relay:
                         return
 
     def _answer(self, client: socket.socket, data: bytes) -> bool:
+        if self.delay and self._closed.wait(self.delay):
+            return False
         if self.cuts:
             self.cuts[0] -= len(data)
             if self.cuts[0] < 0:

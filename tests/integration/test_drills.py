@@ -60,6 +60,8 @@ def running(connection: pg8000.native.Connection) -> int:
 def test_a_slow_statement_is_cancelled_in_the_server_and_the_next_works(
     gateway: Gateway, postgres: Postgres, database: str
 ) -> None:
+    """A statement runs too long | 504 `deadline_exceeded`; it is cancelled in Postgres, and the next question is \
+answered | `QUERY_TIMEOUT`"""
     with owner(postgres, database) as connection:
         problem(gateway.ask("show sleepers"), 504, "deadline_exceeded")
         assert running(connection) == 0
@@ -69,6 +71,8 @@ def test_a_slow_statement_is_cancelled_in_the_server_and_the_next_works(
 def test_a_locked_table_is_told_in_time_and_answers_when_it_is_free(
     gateway: Gateway, postgres: Postgres, database: str
 ) -> None:
+    """A table is locked | 504 `deadline_exceeded` for questions of that table | `QUERY_TIMEOUT` each, until it \
+is free"""
     assert gateway.ask("show parts").status == 200
     with owner(postgres, database) as connection:
         connection.run("BEGIN")
@@ -82,6 +86,7 @@ def test_a_locked_table_is_told_in_time_and_answers_when_it_is_free(
 def test_a_connection_that_dies_between_questions_is_replaced(
     gateway: Gateway, postgres: Postgres, database: str
 ) -> None:
+    """Postgres drops a connection between two questions | nothing: the connection is replaced | –"""
     gateway.ask("show parts")
     with owner(postgres, database) as connection:
         connection.run(
@@ -96,6 +101,8 @@ def test_a_connection_that_dies_between_questions_is_replaced(
 def test_a_connection_that_dies_in_the_middle_is_told_and_the_next_works(
     gateway: Gateway, postgres: Postgres, database: str
 ) -> None:
+    """Postgres drops a connection in the middle of a question | 503 `database_unavailable` or 504 \
+`deadline_exceeded`; the next question is answered | that question alone"""
     gateway.ask("show parts")
     stop = threading.Event()
 
@@ -119,6 +126,8 @@ def test_a_connection_that_dies_in_the_middle_is_told_and_the_next_works(
 def test_parallel_askers_of_a_slow_database_all_get_an_answer_in_time(
     bridge: Bridge, postgres: Postgres, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A slow view is asked for by many at once | 504 `deadline_exceeded` for those who ask for it; all others are \
+answered | `QUERY_TIMEOUT` each"""
     settings = environment(bridge, postgres.reader_url(database), QUERY_TIMEOUT="1", REQUEST_TIMEOUT="5")
     with serving(monkeypatch, settings) as services, owner(postgres, database) as connection:
         from rowcall.answer import Ask, answer
