@@ -152,7 +152,8 @@ def _tell_metrics(request: Request, answered: Answer) -> None:
             "cost_usd": plan.cost_usd,
             "passed_over": list(plan.passed_over),
         }
-    telemetry.emit_answer(answered.layer, sum(request.state.trace.seconds.values()))
+    seconds = sum(request.state.trace.seconds.values())
+    telemetry.emit_answer(answered.layer, seconds, degraded=answered.degraded)
 
 
 def _ask(body: QueryRequest) -> Ask:

@@ -137,6 +137,10 @@ class Settings(BaseModel):
         Decimal(5), ge=0, description="Most dollars that warming one tenant may cost in models a month; 0 is no limit."
     )
 
+    watch_url: str = Field(
+        "", description="Address of `/health`, which the warmer visits from outside each minute; none if empty."
+    )
+
     max_query_length: int = Field(300, ge=1, le=4000, description="Longest question, in characters.")
     default_limit: int = Field(50, ge=1, description="Rows of an answer when the caller sets no limit.")
     max_limit: int = Field(500, ge=1, le=10000, description="Most rows of an answer.")

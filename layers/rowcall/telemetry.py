@@ -95,13 +95,15 @@ def _text(value: object) -> str:
     return _redaction.text(str(value))
 
 
-def emit_answer(layer: int, seconds: float) -> None:
+def emit_answer(layer: int, seconds: float, *, degraded: bool) -> None:
     """The metrics of one answer, whoever asked for it."""
     emit(
         {"query_duration_seconds": (seconds, MetricUnit.Seconds), "query_success_total": (1, MetricUnit.Count)},
         cache_hit=str(layer != 3).lower(),
         cache_layer=str(layer),
     )
+    if degraded:
+        emit({"query_degraded_total": (1, MetricUnit.Count)})
 
 
 def span(name: str, *, enabled: bool) -> AbstractContextManager[Any]:

@@ -118,7 +118,7 @@ def _lock(services: Services, token: str, deadline: Deadline) -> bool:
 
 def _run(services: Services, summary: Summary, deadline: Deadline) -> None:
     summary.ran = True
-    groups = _scopes(services, deadline)
+    groups = scopes(services, deadline)
     summary.tenants = len(groups)
     tasks: list[_Task] = []
     for group, earlier in groups.items():
@@ -133,7 +133,7 @@ def _run(services: Services, summary: Summary, deadline: Deadline) -> None:
     _measure(summary, held)
 
 
-def _scopes(services: Services, deadline: Deadline) -> dict[Scope, list[Scope]]:
+def scopes(services: Services, deadline: Deadline) -> dict[Scope, list[Scope]]:
     """The scopes to warm, each with those of earlier versions of ours, whose questions are asked again after a deploy.
 
     A scope of another structure may be of another database, so it is left alone.

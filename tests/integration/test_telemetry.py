@@ -23,6 +23,7 @@ METRICS = {
     ("query_success_total", "Count"),
     ("errors_total", "Count"),
     ("http_5xx_total", "Count"),
+    ("query_degraded_total", "Count"),
 }
 BOUNDED: dict[str, Callable[[str], bool]] = {
     "stage": {"local"}.__contains__,

@@ -28,3 +28,14 @@ def test_a_schedule_warms_what_is_configured(
     metrics = [json.loads(line) for line in first.log.splitlines() if line.startswith('{"_aws"')]
     assert {"total_schemas", "pinned_schemas", "avg_use_count"} <= {name for line in metrics for name in line}
     assert refused.failed
+
+
+def test_each_minute_it_measures_and_warms_nothing(
+    artifacts: Built, stack: Stack, shop: str, bridge: Bridge, event: Any
+) -> None:
+    environ = stack.environ | {"WARM_QUESTIONS": "count pending orders"}
+    with Emulator(artifacts, artifacts.function("warmer"), environ, stack.processes) as emulator:
+        measured = emulator.invoke(event("warmer.measure"))
+    assert not measured.failed, measured.log
+    assert measured.response == {"up": None, "plans": 0}
+    assert '"total_schemas":[0.0]' in measured.log

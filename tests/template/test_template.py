@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.utilities.parser.models import EventBridgeModel
 from fastapi.routing import iter_route_contexts
 
 from api.main import app
@@ -17,6 +18,7 @@ from local.tables import TABLES
 from rowcall.cache.plans import REFRESH_SECONDS
 from rowcall.settings import Settings, load
 from tests.template.conftest import plain
+from warmer.main import MEASURE
 
 Resources = Callable[[str], dict[str, Any]]
 
@@ -204,7 +206,7 @@ def test_every_event_of_the_api_is_one_that_api_gateway_would_send(path: Any, re
 
 def test_the_warmer_is_called_by_a_schedule_and_after_a_deploy(resources: Resources) -> None:
     aliases = resources("Lambda::Alias")
-    (schedule,) = resources("Scheduler::Schedule").values()
+    schedule = resources("Scheduler::Schedule")["WarmerSchedule"]
     alias = aliases[schedule["Target"]["Arn"]["Ref"]]
     assert alias["FunctionName"]["Ref"] == "Warmer"
     assert schedule["ScheduleExpression"] == f"rate({int(REFRESH_SECONDS) // 60} minutes)"
@@ -217,5 +219,18 @@ def test_the_warmer_is_called_by_a_schedule_and_after_a_deploy(resources: Resour
 def test_what_the_warmer_cannot_take_is_kept(resources: Resources) -> None:
     kept = {"Fn::GetAtt": ["WarmerFailures", "Arn"]}
     assert resources("Lambda::Function")["Warmer"]["DeadLetterConfig"] == {"TargetArn": kept}
-    (schedule,) = resources("Scheduler::Schedule").values()
+    schedule = resources("Scheduler::Schedule")["WarmerSchedule"]
     assert schedule["Target"]["DeadLetterConfig"] == {"Arn": kept}
+
+
+def test_each_minute_it_measures(resources: Resources) -> None:
+    schedules = resources("Scheduler::Schedule")
+    minute = schedules["WarmerMinute"]
+    assert minute["ScheduleExpression"] == "rate(1 minute)"
+    assert minute["Target"]["Arn"] == schedules["WarmerSchedule"]["Target"]["Arn"]
+    assert (
+        EventBridgeModel.model_validate_json(
+            minute["Target"]["Input"].replace("<aws.scheduler.scheduled-time>", "2026-01-15T10:30:00Z")
+        ).detail_type
+        == MEASURE
+    )

@@ -130,7 +130,7 @@ class Tools:
         ask = Ask(arguments.question, arguments.limit, self._timezone)
         answered = answer(ask, self._principal, self._services, self._deadline, limits=self._limits, trace=trace)
         seconds = sum(trace.seconds.values())
-        telemetry.emit_answer(answered.layer, seconds)
+        telemetry.emit_answer(answered.layer, seconds, degraded=answered.degraded)
         self.degraded = self.degraded or answered.degraded
         told = document.of_answer(answered, seconds, self.request_id)
         yield Tool(call.id, call.name, given, "done")

@@ -106,6 +106,9 @@ class Provider(ABC):
         started = time.perf_counter()
         try:
             yield spent
+        except Exception:
+            telemetry.emit({"llm_errors_total": (1, MetricUnit.Count)}, provider=self.name)
+            raise
         finally:
             self._measure(spent.tokens, time.perf_counter() - started)
 
