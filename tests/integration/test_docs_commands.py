@@ -23,7 +23,7 @@ from local.stack import Stack
 from tests.docs import console, documents
 
 DEMO, CLIENT = "tests/integration/test_demo.py", "tests/integration/test_client.py"
-DRILL = "tests/integration/test_restore_drill.py"
+DRILL, JOBS = "tests/integration/test_restore_drill.py", "tests/integration/test_jobs.py"
 
 RUN_BY = {
     "make demo": f"{DEMO}::test_the_demo_shows_every_answer_and_ends_well",
@@ -37,6 +37,8 @@ RUN_BY = {
     "make eval": "tests/integration/test_grammar_suites.py::test_is_right_or_silent",
     "make eval SUITE=paraphrases": "tests/unit/test_sameness.py::test_a_flipped_word_is_always_refused",
     "make restore-drill": f"{DRILL}::test_everything_is_there_again_and_answers_the_same",
+    "make redrive": f"{JOBS}::test_a_failure_that_may_pass_is_tried_three_times_and_can_be_redriven",
+    "make db-role": "tests/integration/test_db_role.py::test_the_role_reads_and_nothing_else",
     "make rollback": "tests/integration/test_rollback.py::test_every_function_goes_back_to_the_version_before",
     "pip install ./client": f"{CLIENT}::test_what_is_installed_is_typed_and_small",
     "rowcall ask": f"{CLIENT}::test_rows_come_as_a_table_as_json_and_as_csv",

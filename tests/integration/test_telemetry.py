@@ -178,6 +178,16 @@ def test_the_text_is_logged_by_setting_only(
             assert (query in json.dumps(line)) is shown
 
 
+def test_what_is_redacted_is_not_logged_even_where_the_text_is(
+    bridge: Bridge, database_url: str, monkeypatch: pytest.MonkeyPatch, told: Callable[[], Told]
+) -> None:
+    settings = {"LOG_QUERY_TEXT": "true", "REDACT": "email,card", **signing()}
+    with serving(monkeypatch, environment(bridge, database_url, **settings)):
+        ask(Gateway(handler), query="users with email ann@example.com who paid by 4242 4242 4242 4242")
+        _, line = told()
+        assert line["query"] == "users with email [email] who paid by [card]"
+
+
 def test_a_hit_behind_the_whole_front_door_is_one_request_and_one_transaction(
     gateway: Gateway, services: Services, bridge: Bridge
 ) -> None:
