@@ -97,6 +97,12 @@ def closed_url(served: Served, bridge: Bridge) -> str:
     return served(**signing())
 
 
+@pytest.fixture
+def pending(postgres: Postgres, shop: str) -> str:
+    """How many orders are pending: it depends on when the shop was made."""
+    return str(postgres.sql("SELECT count(*) FROM orders WHERE status = 'pending'", shop)[0][0])
+
+
 @pytest.fixture(scope="module")
 def oddities(postgres: Postgres, make_database: Callable[[str | Path], str]) -> str:
     """What leads to a database whose values would harm a careless page."""
