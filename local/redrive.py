@@ -13,6 +13,9 @@ from local.api import SERVED, served
 from local.queues import name
 from rowcall import aws
 
+WAIT_SECONDS = 2
+"""After so long without a message there is none: SQS asks some of its servers only when it does not wait."""
+
 
 def redrive(sqs: Any, stage: str) -> int:
     """Move every message of the dead-letter queue back; how many there were.
@@ -24,7 +27,7 @@ def redrive(sqs: Any, stage: str) -> int:
     while found := sqs.receive_message(
         QueueUrl=failures,
         MaxNumberOfMessages=10,
-        WaitTimeSeconds=2,
+        WaitTimeSeconds=WAIT_SECONDS,
         VisibilityTimeout=60,
         MessageSystemAttributeNames=["MessageGroupId"],
     ).get("Messages"):
@@ -44,7 +47,7 @@ def main(stage: str) -> int:
             console.print("[red]✗[/] No `make serve` runs here.")
             return 1
         os.environ.update(json.loads(SERVED.read_text()).get("aws", {}))
-    moved = redrive(aws.queues(), stage)
+    moved = redrive(aws.queues(wait=WAIT_SECONDS), stage)
     console.print(f"{moved} message{'' if moved == 1 else 's'} of {name(stage)}-failures will be tried again.")
     return 0
 

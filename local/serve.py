@@ -40,7 +40,8 @@ def main() -> int:
             try:
                 console.print(f"\n  Ask at [bold]{api.url}/[/]\n\n  {CURL.format(url=api.url)}\n", soft_wrap=True)
                 console.print(
-                    f"[dim]Docs at {api.url}/docs, log in {log.relative_to(ROOT)}. Ctrl-C stops everything.[/]"
+                    f"[dim]Docs at {api.url}/docs, logs in {log.relative_to(ROOT)} and, of jobs, worker.log. "
+                    "Ctrl-C stops everything.[/]"
                 )
                 api.wait()
             finally:

@@ -95,12 +95,18 @@ def poll(sqs: Any, url: str, *, most: int = 1, wait: int = 0) -> int:
 
 
 def main() -> None:
-    from rowcall import aws
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from rowcall import aws, telemetry
     from worker.main import services
 
     sqs, url = aws.queues(wait=WAIT_SECONDS), services().settings.jobs_queue_url
     while True:
-        poll(sqs, url, wait=WAIT_SECONDS)
+        try:
+            poll(sqs, url, wait=WAIT_SECONDS)
+        except (BotoCoreError, ClientError) as error:
+            telemetry.logger().warning("the queue cannot be reached", reason=type(error).__name__)
+            time.sleep(1)
 
 
 if __name__ == "__main__":

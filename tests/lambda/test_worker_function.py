@@ -32,11 +32,11 @@ def test_it_answers_the_question_of_its_event(
         job = SampleJob(aws.url)
         mixed = emulator.invoke(poisoned)
         again = emulator.invoke(sent)
-    aws.stop()
     assert unknown.response == {"batchItemFailures": []}, "a message of a job that is not there any more is let go"
     assert mixed.response == {"batchItemFailures": [{"itemIdentifier": sent["Records"][0]["messageId"]}]}, mixed.log
     assert again.response == {"batchItemFailures": []}
     outcome = job.outcome
+    aws.stop()
     assert (outcome["state"], outcome["query"], outcome["problem"]) == ("done", QUESTION, None)
     assert outcome["answer"]["row_count"] == 5
     items = [json.loads(line) for line in mixed.log.splitlines() if '"job item"' in line]
