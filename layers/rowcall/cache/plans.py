@@ -21,6 +21,8 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
 
+import orjson
+
 from rowcall import telemetry
 from rowcall.admission import Limit, LocalLimiter, Verdict, verdicts
 from rowcall.cache.seal import seal, unseal
@@ -226,7 +228,7 @@ class Plans:
             **self._wanted(scope.key),
         }
         try:
-            counted, *reply = self._store.run(RECALL, [json.dumps(asked)], deadline)
+            counted, *reply = self._store.run(RECALL, [orjson.dumps(asked).decode()], deadline)
         except StoreUnavailable as error:
             telemetry.logger().warning("redis unavailable", reason=str(error))
             return Recalled(
@@ -599,7 +601,7 @@ def _dump(known: Known) -> str:
 
 def load(payload: str) -> Known:
     """What `remember` sealed."""
-    fields = json.loads(payload)
+    fields = orjson.loads(payload)
     plan = fields["plan"]
     parameters = tuple(Parameter(**parameter) for parameter in plan["parameters"])
     return Known(
