@@ -30,6 +30,7 @@ from local.stack import Stack
 from tests.gateway import Gateway
 from tests.integration.test_api import environment, problem, serving
 from tests.integration.test_database_failures import Relay, through
+from tests.integration.test_jobs import Jobs, jobs, jobs_aws  # noqa: F401 -- fixtures
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -319,6 +320,26 @@ of conversations | the deadline at most"""
     reply = gateway.get("/api/conversations")
     problem(reply, 503, "conversations_unavailable")
     assert int(reply.headers["retry-after"]) >= 1
+
+
+def test_dynamodb_throttles_jobs(serve: Serve, throttled: Throttled) -> None:
+    """DynamoDB throttles the table of jobs | 503 `jobs_unavailable` for a job, of which nothing is queued; questions \
+are answered as ever | the deadline at most"""
+    gateway = serve(JOBS_TABLE="throttled-jobs", JOBS_QUEUE_URL=f"{throttled.url}/queue", EXPORTS_BUCKET="exports")
+    problem(gateway.post("/api/jobs", {"query": "show parts"}), 503, "jobs_unavailable")
+    assert gateway.ask("show parts").status == 200
+
+
+def test_jobs_pile_up(jobs: Jobs) -> None:  # noqa: F811
+    """No worker takes jobs, and they pile up | jobs that stay `queued`; questions are answered as ever | until a \
+worker is back, which does them all, each once"""
+    made = [jobs.create("count pending orders", "count shipped orders") for _ in range(20)]
+    assert jobs.waiting(jobs.url) == 40
+    assert {jobs.show(job)["state"] for job in made} == {"queued"}
+    assert jobs.gateway.ask("count pending orders").status == 200
+    assert jobs.work(most=10) == 40
+    assert [jobs.show(job)["progress"] for job in made] == [{"total": 2, "done": 2, "failed": 0}] * 20
+    assert jobs.waiting(jobs.url) == jobs.waiting(jobs.failures) == 0
 
 
 # Clocks

@@ -65,6 +65,34 @@ def test_the_release_gate_tries_the_deployed_version_and_tells_codedeploy(deploy
     assert deployment.cloud.invoked == {deployment.environs["release_gate"]["RELEASE_TARGET"]}
 
 
+def api(deployment: Deployment, method: str, path: str, body: Any = None) -> Any:
+    """What the deployed api answers to a request of Ann's."""
+    event = sent("api.query", httpMethod=method, path=path, body=json.dumps(body) if body else None)
+    event |= {"resource": "/api/{proxy+}", "pathParameters": {"proxy": path.removeprefix("/api/")}}
+    response = deployment.function("api").invoke(event).response
+    assert response["statusCode"] < 300, response["body"]
+    return json.loads(response["body"])
+
+
+@pytest.mark.parametrize("format_", ["json", "csv"])
+def test_a_job_goes_from_the_deployed_api_by_its_queue_to_the_deployed_worker(
+    deployment: Deployment, format_: str
+) -> None:
+    queue = deployment.environs["api"]["JOBS_QUEUE_URL"]
+    job = api(deployment, "POST", "/api/jobs", {"query": "count shipped orders", "format": format_})["id"]
+    received = deployment.client("sqs").receive_message(QueueUrl=queue, MessageSystemAttributeNames=["All"])
+    (message,) = received["Messages"]
+    event = sent("worker.jobs")
+    (record,) = event["Records"]
+    record |= {"messageId": message["MessageId"], "receiptHandle": message["ReceiptHandle"], "body": message["Body"]}
+    assert deployment.function("worker").invoke(event).response == {"batchItemFailures": []}
+    deployment.client("sqs").delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    done = api(deployment, "GET", f"/api/jobs/{job}")
+    assert (done["state"], done["progress"]) == ("done", {"total": 1, "done": 1, "failed": 0})
+    kept = deployment.client("s3").list_objects_v2(Bucket=deployment.environs["worker"]["EXPORTS_BUCKET"])
+    assert (done["results"][0]["file"] is not None) == (format_ == "csv") == (kept["KeyCount"] == 1)
+
+
 def test_the_deployed_api_lets_nobody_in_without_a_token_of_its_issuer(deployment: Deployment) -> None:
     def status(authorization: str | None) -> int:
         event = sent("api.query")

@@ -32,6 +32,7 @@ RETURNED: dict[str, dict[str, Any]] = {
     "api.query": {"statusCode": 200},
     "release_gate.codedeploy": {"status": "Succeeded"},
     "warmer.schedule": {"ran": True},
+    "worker.jobs": {"batchItemFailures": []},
 }
 """The event of each function, and what of its response is known before."""
 QUESTION = json.dumps({"query": "count delivered orders"}).encode()
