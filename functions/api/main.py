@@ -6,11 +6,14 @@ import gc
 
 gc.disable()  # nothing that is imported is garbage, and to look for it takes a third of a cold start
 
+from importlib import import_module
+
 from mangum import Mangum
 
 from api import (
     cache,
     chat,
+    completions,
     conversations,
     dependencies,
     feedback,
@@ -39,6 +42,7 @@ app = Documented(
 app.include_router(query.router)
 app.include_router(chat.router)
 app.include_router(jobs.router)
+app.include_router(completions.router)
 app.include_router(feedback.router)
 app.include_router(tables.router)
 app.include_router(mcp.router)
@@ -54,6 +58,7 @@ app.add_middleware(Cors)
 
 if settings.snapshot_is_being_made():
     bootstrap.preload()
+    import_module("api.mcp_server")
 elif settings.is_in_lambda():
     dependencies.services()
 

@@ -119,7 +119,7 @@ class Envelope:
             except Exception as error:
                 problem = problems.unexpected(error, scope)
                 if status == 500:
-                    await problems.response(problem, request_id)(scope, receive, send_with_headers)
+                    await problems.response(problem, scope)(scope, receive, send_with_headers)
             finally:
                 _account(scope, status, time.perf_counter() - started, state)
 

@@ -64,6 +64,15 @@ STATUS_CODES = {
     415: "unsupported_media_type",
 }
 
+OPENAI_TYPES = {
+    **dict.fromkeys((400, 404, 405, 413, 415, 422), "invalid_request_error"),
+    401: "authentication_error",
+    402: "insufficient_quota",
+    403: "permission_error",
+    409: "conflict_error",
+    429: "rate_limit_error",
+}
+
 
 def responses(*codes: str) -> dict[int | str, dict[str, Any]]:
     """The errors of a route for its OpenAPI document, by status: those of `codes` and what may happen to any."""
@@ -77,15 +86,30 @@ def responses(*codes: str) -> dict[int | str, dict[str, Any]]:
     return documented
 
 
-def response(problem: Problem, request_id: str) -> JSONResponse:
+def response(problem: Problem, scope: Scope) -> JSONResponse:
+    """A problem document; in the shape of OpenAI's errors where OpenAI's API is spoken."""
     headers = {}
     if problem.retry_after is not None:
         headers["retry-after"] = str(math.ceil(problem.retry_after))
     if problem.kind.status == 401:
         headers["www-authenticate"] = "Bearer"
-    return JSONResponse(
-        document.of_problem(problem, request_id), problem.kind.status, headers=headers, media_type=MEDIA_TYPE
-    )
+    if scope["path"].startswith("/v1/"):
+        return JSONResponse(openai(problem), problem.kind.status, headers)
+    told = document.of_problem(problem, scope["state"]["request_id"])
+    return JSONResponse(told, problem.kind.status, headers, MEDIA_TYPE)
+
+
+def openai(problem: Problem) -> dict[str, Any]:
+    """The error as OpenAI's clients read it (OpenAI API reference, "Error codes"); `code` is ours."""
+    offered = f" You could ask: {'; '.join(problem.suggestions)}" if problem.suggestions else ""
+    return {
+        "error": {
+            "message": problem.detail + offered,
+            "type": OPENAI_TYPES.get(problem.kind.status, "server_error"),
+            "param": problem.fields[0][0] if problem.fields else None,
+            "code": problem.code,
+        }
+    }
 
 
 def install(app: FastAPI) -> None:
@@ -94,19 +118,19 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Problem)
     async def _(request: Request, problem: Problem) -> JSONResponse:
         request.state.log |= {"error": problem.code, **why(problem)}
-        return response(problem, request.state.request_id)
+        return response(problem, request.scope)
 
     @app.exception_handler(RequestValidationError)
     async def _(request: Request, error: RequestValidationError) -> JSONResponse:
         request.state.log["error"] = "invalid_request"
         found = fields(item | {"loc": item["loc"][1:]} for item in error.errors())
-        return response(Problem("invalid_request", fields=found), request.state.request_id)
+        return response(Problem("invalid_request", fields=found), request.scope)
 
     @app.exception_handler(HTTPException)
     async def _(request: Request, error: HTTPException) -> JSONResponse:
         code = STATUS_CODES.get(error.status_code, "internal" if error.status_code >= 500 else "invalid_request")
         request.state.log["error"] = code
-        answer = response(Problem(code), request.state.request_id)
+        answer = response(Problem(code), request.scope)
         answer.headers.update(error.headers or {})
         return answer
 

@@ -110,12 +110,16 @@ class Terminal:
         )
         os.close(writer)
         self.seen = ""
+        self._at = 0
 
     def read_until(self, text: str | None) -> str:
-        """What is shown until `text` is, or until the end."""
-        until = time.monotonic() + 60
-        while text is None or text not in self.seen:
-            ready, _, _ = select.select([self._reader], [], [], until - time.monotonic())
+        """What is shown until `text` is, after what was waited for before, or until the end."""
+        until = time.monotonic() + 30
+        while text is None or text not in self.seen[self._at :]:
+            ready, _, _ = select.select([self._reader], [], [], max(0, until - time.monotonic()))
+            if not ready:
+                self.process.kill()
+                self.process.wait()
             assert ready, f"{text!r} was never shown: {self.seen!r}"
             try:
                 chunk = os.read(self._reader, 65536)
@@ -125,6 +129,7 @@ class Terminal:
                 assert text is None, f"{text!r} was never shown: {self.seen!r}"
                 break
             self.seen += chunk.decode(errors="replace")
+        self._at = self.seen.index(text, self._at) + len(text) if text else len(self.seen)
         return self.seen
 
     def type(self, text: str) -> None:
@@ -339,6 +344,65 @@ def test_what_a_row_holds_reaches_a_program_as_it_is(installed: Path, hostile: s
     read = list(csv.DictReader(io.StringIO(as_csv.stdout, newline="")))
     assert [row["title"] for row in read] == [row["title"] for row in data]
     assert [row["meta"] for row in read] == ["" if row["meta"] is None else json.dumps(row["meta"]) for row in data]
+
+
+def test_chat_once(installed: Path, url: str) -> None:
+    done = rowcall(installed, "chat", "count pending orders", "--sql", "--url", url)
+    assert done.returncode == 0
+    prose, _, evidence = done.stdout.partition("\n\n")
+    assert "orders_count" in evidence
+    assert "SELECT" in evidence
+    assert "· query …" in done.stderr
+    assert ESCAPE not in done.stdout
+    told = json.loads(rowcall(installed, "chat", "-o", "json", "--url", url, stdin="count pending orders").stdout)
+    assert told["message"]["content"] == prose
+    assert told["evidence"][0]["params"][0] == "pending"
+    assert str(told["evidence"][0]["data"][0]["orders_count"]) in prose
+    refused = rowcall(installed, "chat", "x" * 4001, "--url", url)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "more than 4000 characters" in refused.stderr
+
+
+def test_a_conversation_at_a_terminal(installed: Path, url: str) -> None:
+    terminal = Terminal(installed, "chat", "--url", url)
+    terminal.read_until("› ")
+    terminal.type("count pending orders\n")
+    terminal.read_until("orders_count")
+    terminal.read_until("› ")
+    terminal.type("count the unicorns\n")
+    terminal.read_until("You could ask")
+    terminal.read_until("› ")
+    terminal.type("\n")
+    terminal.read_until("› ")
+    terminal.type("\x04")
+    assert terminal.end() == 0, terminal.seen
+    terminal = Terminal(installed, "chat", "--url", url)
+    terminal.read_until("› ")
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.end() == 130, terminal.seen
+    assert "Traceback" not in terminal.seen
+
+
+def test_ctrl_c_stops_a_reply_and_not_the_conversation(installed: Path) -> None:
+    with answering(STREAM, b'event: text\ndata: {"text": "Once upon"}\n\n', wait=True) as url:
+        terminal = Terminal(installed, "chat", "--url", url)
+        terminal.read_until("› ")
+        terminal.type("tell me\n")
+        terminal.read_until("Once upon")
+        terminal.process.send_signal(signal.SIGINT)
+        terminal.read_until("stopped")
+        terminal.read_until("› ")
+        terminal.type("\x04")
+        assert terminal.end() == 0, terminal.seen
+        assert "Traceback" not in terminal.seen
+
+
+def test_what_a_model_says_is_no_command_either(installed: Path) -> None:
+    said = b'event: text\ndata: {"text": "a\\u001b]0;owned\\u0007\\u202eb\\n\\tc"}\n\n'
+    done = b'event: done\ndata: {"conversation_id": null, "message": {"role": "assistant", "content": ""}}\n\n'
+    with answering(STREAM, said, done) as url:
+        shown = rowcall(installed, "chat", "hello", "--url", url)
+    assert shown.stdout == "a\\x1b]0;owned\\x07\\u202eb\n\tc\n"
 
 
 def test_a_reader_that_has_gone_ends_it_quietly(installed: Path, url: str) -> None:
