@@ -98,6 +98,19 @@ def closed_url(served: Served, bridge: Bridge) -> str:
 
 
 @pytest.fixture
+def cut_off_url(stack: Stack, shop: str) -> Iterator[tuple[str, Bridge]]:
+    """The shop, by an API with a way to Redis of its own: stop it, and Redis is down."""
+    assert stack.redis
+    own = Bridge(stack.redis.port, stack.redis.password)
+    environ = stack.environ | {"UPSTASH_REDIS_REST_URL": own.url, "UPSTASH_REDIS_REST_TOKEN": own.token}
+    with Stack(environ, aws=False) as whole:
+        api = Api(whole, free_port())
+        yield api.url, own
+        api.stop()
+    own.stop()
+
+
+@pytest.fixture
 def pending(postgres: Postgres, shop: str) -> str:
     """How many orders are pending: it depends on when the shop was made."""
     return str(postgres.sql("SELECT count(*) FROM orders WHERE status = 'pending'", shop)[0][0])

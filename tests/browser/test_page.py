@@ -272,6 +272,30 @@ def test_a_lost_connection_is_said(url: str, visit: Visit) -> None:
     expect(page.get_by_role("alert")).to_contain_text("cannot be reached")
 
 
+def test_degraded_is_said(cut_off_url: tuple[str, Bridge], visit: Visit, pending: str) -> None:
+    url, redis = cut_off_url
+    page = visit(url)
+    ask(page, "count pending orders")
+    expect(page.locator(".notice")).to_have_count(0)
+    redis.stop()
+    ask(page, "show active users")
+    expect(page.locator(".notice")).to_contain_text("Degraded")
+    page.get_by_role("tab", name="Operate").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
+def test_links_and_sql_are_copied(url: str, visit: Visit) -> None:
+    page = visit(url, permissions=["clipboard-read", "clipboard-write"])
+    ask(page, "top 5 products by revenue")
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.locator("#said")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == f"{url}/#q=top%205%20products%20by%20revenue"
+    page.get_by_role("button", name="Copy", exact=True).click()
+    page.wait_for_function("async () => (await navigator.clipboard.readText()).startsWith('SELECT')")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.get_by_role("group", name="Statement").inner_text()
+
+
 def test_a_question_in_the_fragment_is_offered_and_not_asked(url: str, visit: Visit, pending: str) -> None:
     page = visit(f"{url}/#q=count%20pending%20orders")
     expect(page.get_by_label("Your question")).to_have_value("count pending orders")

@@ -2,7 +2,7 @@
 
 import { call, timezone } from "./api.js";
 import { chart, suits } from "./chart.js";
-import { announce, button, icon, make, visible } from "./dom.js";
+import { announce, button, copier, icon, make, visible } from "./dom.js";
 import { glance, how, timing } from "./how.js";
 import { sqlView } from "./sql.js";
 import { single, table } from "./table.js";
@@ -56,16 +56,6 @@ const feedback = ({ query }, again) => {
   return make("div", { className: "feedback" }, ...thumbs, effect);
 };
 
-const copyLink = (query) => {
-  const copy = button("Copy link", async () => {
-    await navigator.clipboard?.writeText(`${location.origin}${location.pathname}#q=${encodeURIComponent(query)}`);
-    announce("Link copied");
-    copy.textContent = "Copied";
-    setTimeout(() => { copy.textContent = "Copy link"; }, 1500);
-  }, { className: "plain small" });
-  return copy;
-};
-
 // `again(fresh)` asks the same question once more.
 export const answer = ({ told, steps, took }, again) => {
   const { query, explanation, meta, sql, params } = told;
@@ -77,7 +67,7 @@ export const answer = ({ told, steps, took }, again) => {
     meta.degraded ? make("p", { className: "notice" }, "Degraded: something this service relies on is down. The rows are right, but this took longer, and may not be remembered.") : null,
     rows(told),
     make("div", { className: "tools" }, feedback(told, () => again(false)),
-      make("div", { className: "actions" }, ...(told.data.length ? downloads(told) : []), copyLink(query),
+      make("div", { className: "actions" }, ...(told.data.length ? downloads(told) : []), copier("Copy link", () => `${location.origin}${location.pathname}#q=${encodeURIComponent(query)}`),
         button("Plan anew", () => again(true), { className: "plain small", title: "Ignore what is remembered" }))),
     make("div", { className: "panels" },
       make("section", { className: "panel wide", "aria-label": "SQL" }, sqlView(sql, params)),

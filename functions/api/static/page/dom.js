@@ -44,6 +44,17 @@ export const announce = (text) => {
 export const visible = (text) => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, (character) =>
   character === "\u007f" ? "\u2421" : String.fromCharCode(0x2400 + character.charCodeAt(0)));
 
+// A button that copies what `text` gives, and says whether it did.
+export const copier = (label, text, properties = {}) => {
+  const copy = button(label, async () => {
+    const done = await navigator.clipboard?.writeText(text()).then(() => true, () => false); // undefined where it is not allowed
+    copy.textContent = done ? "Copied" : "Not allowed here";
+    announce(copy.textContent);
+    setTimeout(() => { copy.textContent = label; }, 1500);
+  }, { className: "plain small", ...properties });
+  return copy;
+};
+
 // Asks before what cannot be undone.
 export const confirmed = (title, text, verb) => new Promise((resolve) => {
   const dialog = byId("confirm");

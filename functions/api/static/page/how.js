@@ -20,18 +20,22 @@ const who = ({ planner, model }) => (model ? `${model} (${planner})` : planner =
 
 export const badge = (layer) => make("span", { className: `badge layer-${layer}` }, LAYERS[layer].name);
 
+// A template with its slots set off: "top {count} products".
+export const template = (text) => make("bdi", { className: "template" }, text.split(/(\{[^}]*\})/).map((piece) =>
+  (piece.startsWith("{") ? make("span", { className: "slot" }, visible(piece.slice(1, -1))) : visible(piece))));
+
 const facts = ({ meta }) => {
   const near = meta.near_miss?.similarity >= NEAR ? meta.near_miss : null;
   const rows = [
     ["Layer", `${meta.cache_layer}. ${LAYERS[meta.cache_layer].about}`],
-    meta.matched_query && ["Matched", make("q", {}, make("bdi", {}, visible(meta.matched_query)))],
+    meta.matched_query && ["Matched", template(meta.matched_query)],
     meta.similarity !== null && ["Similarity", `${(meta.similarity * 100).toFixed(1)} %`],
     [meta.cache_layer === 3 ? "Planned by" : "First planned by", who(meta)],
     meta.passed_over.length > 0 && ["Not reachable", meta.passed_over.join(", ")],
     meta.attempts > 1 && ["Attempts", String(meta.attempts)],
     meta.tokens.input + meta.tokens.output > 0 && ["Tokens", `${meta.tokens.input.toLocaleString()} in, ${meta.tokens.output.toLocaleString()} out`],
     ["Cost", meta.cost_usd ? dollars(meta.cost_usd) : "nothing"],
-    near && ["Not the same as", [make("q", {}, make("bdi", {}, visible(near.matched_query))), ` ${visible(near.why)}`]],
+    near && ["Not the same as", [template(near.matched_query), `: ${visible(near.why)}`]],
     ["Request", make("code", {}, meta.request_id)],
   ];
   return make("dl", { className: "facts" }, rows.filter(Boolean).map(([name, value]) =>

@@ -3,7 +3,7 @@
 import { call } from "./api.js";
 import { problemView } from "./answer.js";
 import { announce, button, confirmed, make, visible } from "./dom.js";
-import { LAYERS } from "./how.js";
+import { LAYERS, template } from "./how.js";
 import { sqlView } from "./sql.js";
 import { count, dollars } from "./values.js";
 
@@ -19,10 +19,6 @@ const ago = (moment) => {
   if (Math.abs(minutes) < 60) return format.format(Math.round(minutes), "minute");
   return Math.abs(minutes) < 48 * 60 ? format.format(Math.round(minutes / 60), "hour") : format.format(Math.round(minutes / 1440), "day");
 };
-
-// A template with its slots set off: "top {count} products".
-const template = (text) => make("bdi", { className: "template" }, text.split(/(\{[^}]*\})/).map((piece) =>
-  (piece.startsWith("{") ? make("span", { className: "slot" }, visible(piece.slice(1, -1))) : visible(piece))));
 
 const figure = (name, value, about) => make("div", { className: "figure" }, make("dt", {}, name), make("dd", {}, value), about ? make("dd", { className: "quiet small" }, about) : null);
 

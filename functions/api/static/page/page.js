@@ -15,10 +15,14 @@ const open = async (name, focus = false) => {
     byId(tab).hidden = !here;
   }
   if (focus) byId(`tab-${name}`).focus();
-  const module = name === "ask" ? null : await import(`./${name}.js`);
-  if (module && !started.has(name)) {
+  if (started.has(name)) return;
+  try {
+    const module = await import(`./${name}.js`);
+    if (started.has(name)) return;
     started.add(name);
     module.start(byId(name), signInFirst);
+  } catch {
+    byId(name).replaceChildren(make("p", { className: "none" }, "This part could not be loaded. Check the connection, then reload the page."));
   }
 };
 

@@ -1,6 +1,6 @@
 // SQL for the eye: lines, indentation and colours. It reads tokens, not grammar, and changes no character but spaces.
 
-import { button, make, visible } from "./dom.js";
+import { copier, make, visible } from "./dom.js";
 
 const TOKEN = /'(?:[^']|'')*'|"(?:[^"]|"")*"|\$\d+|\d+(?:\.\d+)?|\w+|::|<>|[<>!]=|\|\||\s+|[^\s\w]/gy;
 const CLAUSES = new Set(["SELECT", "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "UNION", "INTERSECT", "EXCEPT", "WITH", "WINDOW"]);
@@ -90,14 +90,10 @@ const painted = (sql, params) => formatted(sql).flatMap(({ indent, tokens }, row
 
 // A title beside a button that copies, the statement, and what each parameter was bound to.
 export const sqlView = (sql, params) => {
-  const copy = button("Copy", async () => {
-    await navigator.clipboard?.writeText(formatted(sql).map(({ indent, tokens }) =>
-      indent + tokens.map((token, index) => (apart(tokens[index - 1] ?? "", token) ? " " : "") + token).join("")).join("\n"));
-    copy.textContent = "Copied";
-    setTimeout(() => { copy.textContent = "Copy"; }, 1500);
-  }, { className: "plain small", "aria-label": "Copy SQL" });
+  const text = () => formatted(sql).map(({ indent, tokens }) =>
+    indent + tokens.map((token, index) => (apart(tokens[index - 1] ?? "", token) ? " " : "") + token).join("")).join("\n");
   return make("div", { className: "sql" },
-    make("div", { className: "row" }, make("h3", {}, "SQL"), copy),
+    make("div", { className: "row" }, make("h3", {}, "SQL"), copier("Copy", text, { title: "Copy SQL" })),
     make("pre", { tabIndex: 0, role: "group", "aria-label": "Statement" }, make("code", {}, painted(sql, params))),
     params?.length ? make("dl", { className: "params", "aria-label": "Parameters" }, params.map((value, index) => make("div", {},
       make("dt", {}, `$${index + 1}`), make("dd", {}, make("bdi", {}, told(value)))))) : null);

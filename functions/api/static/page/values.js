@@ -93,10 +93,13 @@ export const sorted = (rows, column, direction) => {
 };
 
 // RFC 4180. NULL is an empty field, the empty text is "". A spreadsheet would run a text that begins like a formula
-// (OWASP, "CSV injection"), so such a text gets an apostrophe before it; numbers, and the JSON file, stay as they are.
+// (OWASP, "CSV injection"), so such a text gets an apostrophe before it, as in an export of a job; numbers, and the JSON
+// file, stay as they are.
+const FORMULA = /^(?:[=@\t\r\n]|[+-](?![\d .-]*$))/;
+
 const field = (value) => {
   if (value === null) return "";
-  const text = typeof value === "string" ? value.replace(/^(?=[=+\-@\t\r＝＋－＠])/, "'") : textOf(value);
+  const text = typeof value === "string" ? value.replace(FORMULA, "'$&") : textOf(value);
   return text === "" || /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 
