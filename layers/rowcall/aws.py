@@ -44,7 +44,8 @@ def queues(*, wait: float = 0) -> Any:
 
 
 def bucket(name: str) -> Any:
-    """An S3 bucket, with the signature that its links need, and time to store a part."""
+    """An S3 bucket, with time to store a part. Its links lead to its own region: no signature outlives a redirect."""
     import boto3
 
-    return boto3.resource("s3", config=patience(20, signature_version="s3v4")).Bucket(name)
+    config = patience(20, signature_version="s3v4", s3={"addressing_style": "virtual"})
+    return boto3.resource("s3", config=config).Bucket(name)

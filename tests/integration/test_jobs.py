@@ -31,7 +31,7 @@ from local.llm_stub import LlmStub, Says, Usage
 from local.postgres import Postgres
 from local.stack import Stack
 from local.worker import context, event, poll
-from rowcall import bootstrap, document
+from rowcall import aws, bootstrap, document
 from rowcall.auth import LOCAL, Principal
 from rowcall.bootstrap import Services
 from rowcall.deadline import Deadline
@@ -57,9 +57,9 @@ NOWHERE = "postgresql://reader:x@127.0.0.1:1/nothing"
 
 @pytest.fixture(scope="module")
 def jobs_aws(stack: Stack) -> Iterator[Aws]:
-    aws = Aws(stack.processes)
-    yield aws
-    aws.stop()
+    moto = Aws(stack.processes)
+    yield moto
+    moto.stop()
 
 
 @dataclass
@@ -568,6 +568,16 @@ def test_a_job_of_somebody_else_is_not_there(jobs: Jobs) -> None:
         ExpressionAttributeValues={":then": int(time.time()) - 1},
     )
     problem(jobs.gateway.request("GET", f"/api/jobs/{job}", headers=who["ann"]), 404, "not_found")
+
+
+def test_a_link_leads_to_the_buckets_own_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where S3 would redirect a link, its signature would no longer hold."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
+    link = exports.Bucket(aws.bucket("files"), link_seconds=60).link(records.File("a/b.csv", 1, 1))
+    assert link.startswith("https://files.s3.eu-west-3.amazonaws.com/a/b.csv?X-Amz-Algorithm=AWS4-HMAC-SHA256&")
+    assert "X-Amz-Expires=60" in link
 
 
 def test_jobs_are_listed_newest_first_by_pages(jobs: Jobs) -> None:

@@ -84,6 +84,21 @@ def test_a_statement_may_fail_at_once_or_later(postgres: Postgres, name: str, da
     wait_until_gone(postgres, name)
 
 
+def test_it_is_what_its_tenant_may_see(postgres: Postgres, make_database: Callable[[str], str]) -> None:
+    name = make_database(
+        """
+        CREATE TABLE note AS SELECT i AS id, 'tenant ' || i % 2 AS tenant FROM generate_series(1, 20) i;
+        ALTER TABLE note ENABLE ROW LEVEL SECURITY;
+        CREATE POLICY own ON note USING (tenant = current_setting('app.tenant_id', true));
+        """
+    )
+    with closing(Database(postgres.reader_url(name), tenant_setting="app.tenant_id")) as database:
+        for tenant, seen in (("tenant 0", 10), ("tenant 1", 10), (None, 0)):
+            with database.stream("SELECT tenant FROM note", (), soon(), tenant, rows=3) as stream:
+                rows = [row for batch in stream.batches for row in batch]
+            assert rows == [[tenant]] * seen
+
+
 def test_its_memory_does_not_grow_with_the_rows(database: Database) -> None:
     def peak(count: int) -> int:
         with database.stream(SQL, ["x" * 200, count], soon(60)) as stream:

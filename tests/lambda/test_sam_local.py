@@ -21,6 +21,7 @@ from local.deploy import AUDIENCE, ISSUER, JWT_SECRET, sent, token
 from local.emulator import LAMBDA_PYTHON, Built, Emulator, architecture
 from local.processes import ROOT, free_port
 from local.sam import Sam
+from local.sample import SampleJob
 from local.stack import Stack
 
 pytestmark = pytest.mark.timeout(900)
@@ -94,6 +95,15 @@ def test_invoke(sam: Sam, artifacts: Built, cloud: Cloud, tmp_path: Path, name: 
     assert {key: returned[key] for key in RETURNED[name]} == RETURNED[name]
     if name.startswith("release_gate"):
         assert [one["status"] for one in cloud.told] == ["Succeeded"]
+
+
+def test_the_worker_answers_the_question_of_its_event(
+    sam: Sam, own_stack: Stack, artifacts: Built, tmp_path: Path
+) -> None:
+    assert own_stack.aws
+    job = SampleJob(own_stack.aws.url)
+    invoke(sam, artifacts, "worker.jobs", tmp_path)
+    assert (job.outcome["state"], job.outcome["answer"]["row_count"]) == ("done", 5)
 
 
 def test_every_function_is_invoked() -> None:

@@ -105,7 +105,9 @@ def _come_to(
     if job.format == "json":
         deadline = deadline.within(settings.request_timeout)
         answered = answer(item.ask, job.principal, services, deadline, trace=trace)
-        told = document.of_answer(answered, sum(trace.seconds.values()), request_id)
+        seconds = sum(trace.seconds.values())
+        telemetry.emit_answer(answered.layer, seconds, degraded=answered.degraded)
+        told = document.of_answer(answered, seconds, request_id)
         body = document.encode(told)
         if len(body) <= LARGE_BYTES:
             return {"answer": told}
