@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -23,10 +24,14 @@ A name in the tables below is a path into the JSON: `data[].x` is the member `x`
 follows what may be left out of a request.
 """
 
+FEWEST_TO_REFER = 5
+"""A document of fewer members is told again wherever it stands in another."""
+
 
 def document(openapi: dict[str, Any]) -> str:
     """The routes of an OpenAPI document as Markdown, in the order of their addresses."""
     parts = [INTRODUCTION]
+    openapi = {**openapi, "answers": _answers(openapi)}
     for path, operations in openapi["paths"].items():
         for method in METHODS:
             if method in operations:
@@ -58,7 +63,7 @@ def _operation(openapi: dict[str, Any], method: str, path: str, operation: dict[
                 lines += _members(openapi, media["schema"], "", optional="")
         if lines:
             yield from ("", f"| {status} | type | |", "|---|---|---|", *lines)
-        else:
+        elif not streams:
             said = "" if told["description"] == "Successful Response" else f": {told['description'].rstrip('.')}"
             yield from ("", f"Answers {status}{said}.")
         yield from streams
@@ -73,18 +78,43 @@ def _operation(openapi: dict[str, Any], method: str, path: str, operation: dict[
         yield from ("", f"Errors: {', '.join(errors)}.")
 
 
+def _answers(openapi: dict[str, Any]) -> dict[str, frozenset[str]]:
+    """The members of what each operation answers, where there are many: others refer to it."""
+    found: dict[str, frozenset[str]] = {}
+    for path, operations in openapi["paths"].items():
+        for method in METHODS:
+            media = operations.get(method, {}).get("responses", {}).get("200", {}).get("content", {})
+            members = _resolved(openapi, media.get("application/json", {}).get("schema", {})).get("properties", {})
+            if len(members) >= FEWEST_TO_REFER:
+                found.setdefault(f"{method.upper()} {path}", frozenset(members))
+    return found
+
+
 def _members(openapi: dict[str, Any], schema: dict[str, Any], within: str, optional: str) -> Iterator[str]:
     """A line for every member of an object, and for the members of those."""
     schema = _resolved(openapi, schema)
     if schema.get("type") == "array":
         yield from _members(openapi, schema["items"], f"{within}[]", optional)
         return
-    for name, member in schema.get("properties", {}).items():
+    if within and schema.get("title") == "ProblemDocument":  # errors.md tells of it
+        return
+    members = schema.get("properties", {})
+    told = next((route for route, names in openapi["answers"].items() if within and names <= members.keys()), None)
+    if told:
+        yield f"| `{within}.*` | | What [`{told}`](#{_anchor(told)}) answers. |"
+    for name, member in members.items():
+        if told and name in openapi["answers"][told]:
+            continue
         whole = f"{within}.{name}" if within else name
         mark = "" if name in schema.get("required", ()) else optional
         inner = _resolved(openapi, member)
         yield _line(whole + mark, inner, member)
         yield from _members(openapi, member, whole, optional)
+
+
+def _anchor(heading: str) -> str:
+    """As GitHub makes one."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
 def _resolved(openapi: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
@@ -118,7 +148,9 @@ def _type(schema: dict[str, Any]) -> str:
         kind = str(schema.get("format") or schema.get("type") or "any")
     lowest, highest = schema.get("minimum"), schema.get("maximum")
     if lowest is not None or highest is not None:
-        kind += f", {'' if lowest is None else lowest} to {highest}" if highest is not None else f", {lowest} or more"
+        low, high = ("" if bound is None else f"{bound:g}" for bound in (lowest, highest))
+        kind += f", {low} to {high}" if high else f", {low} or more"
+    kind += " or null" if schema.get("nullable") else ""
     if "default" in schema and schema["default"] is not None:
-        kind += f", `{str(schema['default']).lower() if isinstance(schema['default'], bool) else schema['default']}`"
-    return kind + (" or null" if schema.get("nullable") else "")
+        kind += f"; else `{json.dumps(schema['default']).strip(chr(34))}`"
+    return kind
