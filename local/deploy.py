@@ -182,7 +182,14 @@ def without(template: Mapping[str, Any], types: Iterable[str]) -> tuple[dict[str
         needs = [need for need in _several(one.get("DependsOn", [])) if need not in left_out]
         resources[name] = mend({part: inner for part, inner in one.items() if part not in ("DependsOn", "Condition")})
         resources[name] |= {"DependsOn": needs} if needs else {}
+        if one["Type"] == "AWS::Lambda::Function":
+            resources[name]["Properties"]["Layers"] = _own_layers(one)
     return {"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources}, left_out
+
+
+def _own_layers(function: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Without those that AWS publishes, which moto does not know."""
+    return [layer for layer in function["Properties"]["Layers"] if isinstance(layer, dict) and "Ref" in layer]
 
 
 def _several(value: Any) -> list[str]:
@@ -246,7 +253,7 @@ def _functions(
             timeout=about["Timeout"],
             memory=about["MemorySize"],
             code=_unpacked(stack, told["Code"]["Location"].rpartition("/")[2], folder / name),
-            layers=tuple(layers[layer["Ref"]] for layer in one["Properties"]["Layers"] if layer["Ref"] in layers),
+            layers=tuple(layers[layer["Ref"]] for layer in _own_layers(one)),
         )
         yield function, about.get("Environment", {}).get("Variables", {})
 

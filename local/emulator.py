@@ -199,7 +199,9 @@ def _built(version: str, python: Path) -> Built:
             continue
         properties = defaults | resource["Properties"]
         layers = (
-            folder / resources[layer["Ref"]]["Properties"]["ContentUri"] / "python" for layer in properties["Layers"]
+            folder / resources[layer["Ref"]]["Properties"]["ContentUri"] / "python"
+            for layer in properties["Layers"]
+            if "Ref" in layer  # not AWS's own
         )
         handler = properties["Handler"]
         functions.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from local.processes import ROOT
 from local.tables import TABLES
 from rowcall.cache.plans import REFRESH_SECONDS
 from rowcall.settings import Settings, load
-from tests.template.conftest import plain
+from tests.template.conftest import plain, render
 from warmer.main import MEASURE
 
 Resources = Callable[[str], dict[str, Any]]
@@ -27,6 +28,8 @@ KNOWS_NO_RESOURCES = {"Trace", "StandInTheNetwork"}
 """Statements whose actions AWS grants for everything or not at all."""
 OBJECTS = [{"Fn::Sub": "${ExportsBucket.Arn}/*"}]
 """Resources that are all of one bucket."""
+STREAMED = ("/api/chat",)
+"""What API Gateway streams."""
 EVENTS = sorted((ROOT / "events").glob("*.json"))
 
 
@@ -55,7 +58,7 @@ def test_every_function_runs_on_the_python_and_the_architecture_that_are_built(
     for function in resources("Lambda::Function").values():
         assert function["Runtime"] == "python3.13"
         assert function["Architectures"] == ["arm64"]
-        assert {layer["Ref"] for layer in function["Layers"]} == layers
+        assert {layer["Ref"] for layer in function["Layers"] if "Ref" in layer} == layers
     assert len(layers) == 2
     assert set(rendered["Parameters"]["Architecture"]["AllowedValues"]) == {"arm64", "x86_64"}
     for layer in resources("Lambda::LayerVersion").values():
@@ -104,7 +107,9 @@ def test_what_serves_has_an_alias(resources: Resources) -> None:
 def test_every_environment_variable_is_a_setting(resources: Resources) -> None:
     settings = {name.upper() for name in Settings.model_fields}
     for function in resources("Lambda::Function").values():
-        assert function["Environment"]["Variables"].keys() <= settings
+        names = set(function["Environment"]["Variables"])
+        assert {name for name in names if not name.startswith("AWS_")} <= settings
+        assert not settings & {name for name in names if name.startswith("AWS_")}, "Lambda keeps those for itself"
 
 
 def test_the_functions_start_with_what_the_template_gives_and_the_secret_that_it_asks_for(
@@ -132,11 +137,34 @@ def test_every_parameter_is_described(rendered: Any) -> None:
         assert parameter.get("Description"), name
 
 
+@pytest.mark.parametrize("architecture", ["arm64", "x86_64"])
+def test_what_streams_runs_behind_the_adapter_for_as_long_as_a_reply_may_take(architecture: str) -> None:
+    resources = render(Architecture=architecture)["Resources"]
+    function = resources["ChatStream"]["Properties"]
+    (adapter,) = [layer for layer in function["Layers"] if isinstance(layer, str)]
+    assert {"arm64": "LambdaAdapterLayerArm64", "x86_64": "LambdaAdapterLayerX86"}[architecture] in adapter
+    variables = function["Environment"]["Variables"]
+    assert (variables["AWS_LAMBDA_EXEC_WRAPPER"], variables["AWS_LWA_INVOKE_MODE"]) == (
+        "/opt/bootstrap",
+        "response_stream",
+    )
+    script = ROOT / "functions" / "chat_stream" / function["Handler"]
+    assert os.access(script, os.X_OK)
+    assert Settings.model_fields["chat_timeout"].default < function["Timeout"] <= 900
+    (api,) = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::ApiGateway::RestApi"]
+    for path in STREAMED:
+        (operation,) = api["Body"]["paths"][path].values()
+        integration = operation["x-amazon-apigateway-integration"]
+        assert integration["responseTransferMode"] == "STREAM"
+        assert integration["uri"]["Fn::Sub"].endswith("/response-streaming-invocations")
+        assert integration["timeoutInMillis"] == function["Timeout"] * 1000
+
+
 def test_every_request_goes_to_the_alias_within_api_gateways_time(resources: Resources) -> None:
     aliases = resources("Lambda::Alias")
     assert {alias["Name"] for alias in aliases.values()} == {"live"}
-    for methods in routes(resources).values():
-        for operation in methods.values():
+    for path, methods in routes(resources).items():
+        for operation in methods.values() if path not in STREAMED else ():
             uri = operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
             (alias,) = re.findall(r"functions/\$\{(\w+)\}/", uri)
             function = resources("Lambda::Function")[aliases[alias]["FunctionName"]["Ref"]]
@@ -182,8 +210,9 @@ def test_every_function_has_a_build_target_a_handler_and_events(folder: str, res
     (name,) = [
         name for name, function in resources("Lambda::Function").items() if function["Handler"].startswith(f"{folder}.")
     ]
-    module, _ = resources("Lambda::Function")[name]["Handler"].rsplit(".", 1)
-    assert (ROOT / "functions" / f"{module.replace('.', '/')}.py").exists()
+    module, end = resources("Lambda::Function")[name]["Handler"].rsplit(".", 1)
+    file = f"{folder}/{module}.sh" if end == "sh" else f"{module.replace('.', '/')}.py"
+    assert (ROOT / "functions" / file).exists()
     assert f"build-{name}:" in (ROOT / "functions" / folder / "Makefile").read_text()
     assert [path for path in EVENTS if path.name.startswith(f"{folder}.")]
 
@@ -193,7 +222,9 @@ def test_every_event_is_of_a_function(path: Any) -> None:
     assert path.name.split(".")[0] in FOLDERS
 
 
-@pytest.mark.parametrize("path", [path for path in EVENTS if path.name.startswith("api.")], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [path for path in EVENTS if path.name.startswith(("api.", "chat_stream."))], ids=lambda path: path.stem
+)
 def test_every_event_of_the_api_is_one_that_api_gateway_would_send(path: Any, resources: Resources) -> None:
     event = json.loads(path.read_text())
     methods = routes(resources)[event["resource"]]

@@ -297,3 +297,20 @@ def test_a_reply_that_was_told_does_not_fail_for_want_of_keeping(
     serve(anthropic=anthropic)
     assert http.post("/api/chat", json=QUESTION).json()["conversation_id"] is None
     assert http.post("/api/chat", json=body).json()["errors"][0]["field"] == "conversation_id"
+
+
+def test_what_only_the_adapter_may_tell_is_not_believed_elsewhere(
+    serve: Serve, anthropic: LlmStub, http: httpx.Client
+) -> None:
+    serve(anthropic=anthropic, ADDRESS_QUOTA="1")
+    anthropic.default = TELLS
+    statuses = []
+    for number in (1, 2):
+        claimed = {
+            "x-amzn-request-context": json.dumps({"identity": {"sourceIp": f"192.0.2.{number}"}, "requestId": "mine"}),
+            "x-amzn-lambda-context": json.dumps({"deadline": 1}),
+        }
+        reply = http.post("/api/chat", json=QUESTION, headers=claimed)
+        assert reply.headers["x-request-id"] != "mine"
+        statuses.append(reply.status_code)
+    assert statuses == [200, 429]

@@ -100,7 +100,7 @@ def converse(
         reply.remember()
         yield from reply.tell()
     except Problem as problem:
-        if reply.calls:
+        if reply.events:  # else the failure comes first, and can have a status of its own
             yield reply.usage()
         yield Failed(problem)
 
@@ -229,6 +229,7 @@ class _Reply:
         for left in reversed(range(self.services.settings.chat_rounds)):
             draft = yield from self._next(may_use_tools=left > 0)
             if draft is None:
+                self.deadline.left()
                 yield from self.answer()
                 return
             if not draft.calls or left == 0:
