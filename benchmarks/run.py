@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from benchmarks import calls, cold_start, concurrency, front_door, layers, report, rows, tables
+from benchmarks import calls, chat, cold_start, concurrency, front_door, layers, report, rows, tables
 from benchmarks.figures import Figures
 from benchmarks.machine import Machine
 from local.processes import Failed
@@ -46,6 +46,7 @@ def _all(stack: Stack) -> Iterator[Figures]:
     yield rows.measure(stack, (1, 10, 50, 100, 500), 150)
     yield front_door.measure(stack, 400)
     yield concurrency.measure(stack, (1, 2, 4, 8, 16, 32, 64), 3.0)
+    yield chat.measure(stack, (0.0, 0.02, 0.1), 60)
     yield tables.measure(stack, (10, 30, 100, 300, 1_000), 20)
     yield cold_start.measure(stack, 15)
     yield cold_start.sizes()
@@ -57,6 +58,7 @@ def _quick(stack: Stack) -> Iterator[Figures]:
     yield rows.measure(stack, (1, 50, 500), 30)
     yield front_door.measure(stack, 60)
     yield concurrency.measure(stack, (1, 8), 1.0)
+    yield chat.measure(stack, (0.0, 0.02), 10)
     yield tables.measure(stack, (10, 100), 5)
     yield cold_start.measure(stack, 3)
     yield cold_start.sizes()

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from local.processes import ROOT, STATE, Failed
 from local.stack import Stack
@@ -21,7 +22,9 @@ SERVED = STATE / "serve.json"
 class Api:
     """The running API at `url`. It ends with the stack."""
 
-    def __init__(self, stack: Stack, port: int, log: Path | None = None) -> None:
+    def __init__(
+        self, stack: Stack, port: int, log: Path | None = None, settings: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         _check_settings(stack.environ)
         self.url = f"http://127.0.0.1:{port}"
         path = os.pathsep.join(str(ROOT / root) for root in ("layers", "functions", "."))
@@ -33,7 +36,7 @@ class Api:
                 *("--no-access-log", "--no-server-header", "--log-level", "warning"),
                 *("--timeout-graceful-shutdown", "5"),
             ],
-            env=stack.environ | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"},
+            env={**stack.environ, **settings} | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"},
             cwd=ROOT,
             log=log,
         )

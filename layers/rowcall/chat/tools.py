@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -63,8 +64,9 @@ class ListTables(_Arguments):
 TOOLS: dict[str, type[_Arguments]] = {"query": Query, "explain": Explain, "list_tables": ListTables}
 
 
+@cache
 def schemas() -> tuple[ToolSchema, ...]:
-    """The tools as a model is told of them."""
+    """The tools as a model is told of them; made once, as that takes milliseconds."""
     found = []
     for name, arguments in TOOLS.items():
         schema = arguments.model_json_schema()
