@@ -15,7 +15,7 @@ from itertools import count
 from statistics import median
 from typing import Any
 
-from benchmarks.figures import Figures
+from benchmarks.figures import Figures, Value
 from local.api import Api
 from local.llm_stub import LlmStub, Says
 from local.processes import Failed, free_port
@@ -32,7 +32,7 @@ def measure(stack: Stack, pauses: tuple[float, ...], times: int) -> Figures:
         port, model = free_port(), int(stub.url.rpartition(":")[2])
         api = Api(stack, port, settings=SETTINGS | {"ANTHROPIC_BASE_URL": stub.url})
         try:
-            rows = []
+            rows: list[tuple[Value, ...]] = []
             for pause in pauses:
                 stub.default = Says(text=TEXT, pause=pause)
                 direct: list[float] = []
@@ -57,7 +57,7 @@ def measure(stack: Stack, pauses: tuple[float, ...], times: int) -> Figures:
         "each of its events. Ours signs in nobody, checks the policies, looks for a kept reply, reserves the worst "
         "cost, and asks the same model.",
         headings=("", "model ms", "chat ms", "adds ms", "ratio"),
-        rows=list(rows),
+        rows=rows,
     )
 
 
