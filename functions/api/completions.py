@@ -23,7 +23,6 @@ from rowcall import document
 from rowcall.chat import Beat, Done, Event, Failed, Message, Rows, Text, Tool, Usage
 from rowcall.document import Document
 from rowcall.errors import Problem
-from rowcall.settings import Settings
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
@@ -164,7 +163,7 @@ async def complete(body: CompletionRequest, request: Request, talker: TalkerDep)
     from rowcall.chat.converse import Said, converse
 
     settings, request_id = talker.services.settings, request.state.request_id
-    said = messages(body, settings)
+    said = messages(body)
     if settings.log_query_text and said:
         request.state.log["query"] = said[-1].content
     events = converse(
@@ -189,17 +188,17 @@ def _words(events: Events) -> Events:
             yield Beat() if isinstance(event, Tool) else event
 
 
-def messages(body: CompletionRequest, settings: Settings) -> list[Message]:
+def messages(body: CompletionRequest) -> list[Message]:
     """What was said, as a chat; raises `invalid_request` naming what it cannot be told."""
     _refuse(body.model_extra or {})
     _known(body.model)
     said: list[Message] = []
     for number, spoken in enumerate(body.messages):
-        text = _text(spoken, f"messages.{number}")
+        text = _text(spoken, f"messages[{number}]")
         match spoken.role:
             case "user":
                 said.append(Message("user", text))
-            case "assistant" if kept := markdown.prose(text)[: settings.chat_message_length].strip():
+            case "assistant" if kept := markdown.prose(text):
                 said.append(Message("assistant", kept))
     return said
 

@@ -153,7 +153,7 @@ def test_what_a_chat_sends_is_understood(serve: Client, anthropic: LlmStub) -> N
         {"role": "system", "content": "You are a pirate."},
         {"role": "developer", "content": "Be a pirate."},
         *SAID,
-        {"role": "assistant", "content": first.choices[0].message.content},
+        {"role": "assistant", "content": f"{'So. ' * 2000}{first.choices[0].message.content}"},
         {"role": "user", "content": [{"type": "text", "text": "are you"}, {"type": "text", "text": "sure?"}]},
     ]
     complete(client, history)
@@ -192,15 +192,15 @@ def test_what_changes_nothing_is_ignored(serve: Client, ignored: dict[str, Any])
         ({"modalities": ["text", "audio"]}, "modalities"),
         ({"store": True}, "store"),
         ({"messages": []}, "messages"),
-        ({"messages": [{"role": "tool", "content": "7", "tool_call_id": "1"}]}, "messages.0.role"),
+        ({"messages": [{"role": "tool", "content": "7", "tool_call_id": "1"}]}, "messages[0].role"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]},
-            "messages.0.content",
+            "messages[0].content",
         ),
-        ({"messages": [{"role": "user", "content": ""}]}, "messages.0.content"),
-        ({"messages": [{"role": "user", "content": "x" * 4001}]}, "messages.0.content"),
+        ({"messages": [{"role": "user", "content": ""}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": "x" * 4001}]}, "messages[0].content"),
         ({"messages": [{"role": "assistant", "content": "Hello."}]}, "messages"),
-        ({"messages": [{"role": "wizard", "content": "Hello."}]}, "messages.role"),
+        ({"messages": [{"role": "wizard", "content": "Hello."}]}, "messages[0].role"),
         ({"messages": "hello"}, "messages"),
     ],
 )

@@ -108,9 +108,9 @@ def converse(
 def check(said: Said, settings: Settings) -> None:
     """Raises `invalid_request` for messages that cannot be replied to."""
     wrong = [
-        (f"messages.{number}.content", complaint)
+        (f"messages[{number}].content", complaint)
         for number, message in enumerate(said.messages)
-        if (complaint := _complaint(message.content, settings.chat_message_length))
+        if (complaint := _complaint(message, settings.chat_message_length))
     ]
     if not said.messages or said.messages[-1].role != "user":
         wrong.append(("messages", "must end with a message of the user"))
@@ -119,10 +119,12 @@ def check(said: Said, settings: Settings) -> None:
     zone(said.timezone, settings)
 
 
-def _complaint(text: str, most: int) -> str:
+def _complaint(message: Message, most: int) -> str:
+    """What is wrong with a message. A reply that is sent back may be as long as it was told."""
+    text = message.content
     if not text.strip():
         return "is empty"
-    if len(text) > most:
+    if message.role == "user" and len(text) > most:
         return f"has more than {most} characters"
     if any((ord(character) < 32 and character not in "\t\n\r") or ord(character) == 127 for character in text):
         return "holds control characters"
