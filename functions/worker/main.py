@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache, partial
 from typing import Any
 
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
@@ -86,6 +87,7 @@ def _read(record: SQSRecord) -> tuple[Message, int]:
     except ValidationError as error:
         wrong = [".".join(map(str, one["loc"])) + f": {one['type']}" for one in error.errors(include_input=False)]
         telemetry.logger().error("poisoned message", message_id=record.message_id, wrong=wrong)
+        telemetry.emit({"job_items_total": (1, MetricUnit.Count)}, state="poisoned")
         raise Poisoned from None
     message = Message(read.body.owner, read.body.job, read.body.item)
     return message, int(read.attributes.ApproximateReceiveCount)

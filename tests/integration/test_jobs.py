@@ -247,7 +247,7 @@ def test_a_poisoned_message_is_named_and_leaves_the_others_alone(
     assert [one["itemIdentifier"] for one in failed] == [one["messageId"] for one in batch["Records"][:4]]
     assert jobs.show(job)["state"] == "done"
     said = capsys.readouterr().out
-    lines = [json.loads(line) for line in said.splitlines() if "poisoned" in line]
+    lines = [json.loads(line) for line in said.splitlines() if "poisoned message" in line]
     assert [line["message_id"] for line in lines] == [one["messageId"] for one in batch["Records"][:4]]
     assert lines[2]["wrong"] == ["body.query: extra_forbidden"]
     assert "secret-text" not in said
@@ -527,13 +527,24 @@ def unplugged(request: Any, **_: Any) -> None:
     raise EndpointConnectionError(endpoint_url=request.url)
 
 
-def test_an_answer_too_large_for_a_record_is_a_file(jobs: Jobs, postgres: Postgres, papers: str) -> None:
-    jobs.start(DATABASE_URL=postgres.reader_url(papers))
-    job = jobs.create("show papers", limit=40)
+def test_an_answer_too_large_for_a_record_is_a_file(
+    jobs: Jobs, postgres: Postgres, make_database: Callable[[str], str]
+) -> None:
+    """Of characters of three bytes each, so that a record is as full as can be."""
+    name = make_database(
+        "CREATE TABLE signs AS SELECT i AS id, repeat('漢', 2400) AS body FROM generate_series(1, 99) i"
+    )
+    jobs.start(DATABASE_URL=postgres.reader_url(name))
+    job = jobs.create("show signs", limit=40)
+    jobs.work()
+    (result,) = jobs.show(job)["results"]
+    assert (result["state"], result["file"]) == ("done", None)
+    assert 280_000 < len(json.dumps(result["answer"], ensure_ascii=False).encode()) < running.LARGE_BYTES
+    job = jobs.create("show signs", limit=90)
     jobs.work()
     (result,) = jobs.show(job)["results"]
     whole = json.loads(jobs.fetch(result["file"]["url"]))
-    assert (whole["row_count"], len(whole["data"])) == (40, 40)
+    assert (whole["row_count"], len(whole["data"])) == (90, 90)
     assert result["answer"] == whole | {"data": []}
 
 

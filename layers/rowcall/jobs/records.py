@@ -17,7 +17,7 @@ from typing import Any, Literal, cast
 from rowcall import telemetry, usage
 from rowcall.answer import Ask
 from rowcall.auth import Principal
-from rowcall.document import Document
+from rowcall.document import Document, encode
 from rowcall.errors import Problem
 from rowcall.jobs import Format, Message, asking
 
@@ -86,8 +86,11 @@ class Item:
     problem: Document | None
 
 
-class Gone(Exception):
+class Gone(Problem):
     """There is nothing to run: the item is finished, cancelled, or not there any more."""
+
+    def __init__(self) -> None:
+        super().__init__("not_found")
 
 
 class Busy(Exception):
@@ -140,7 +143,8 @@ class Records:
     def get(self, principal: Principal, job_id: str) -> Job:
         """Raises `not_found`."""
         with _reaching():
-            record = self._table.get_item(Key={"owner": _owner(principal), "key": _job_key(job_id)}).get("Item")
+            key = {"owner": _owner(principal), "key": _job_key(job_id)}
+            record = self._table.get_item(Key=key, ConsistentRead=True).get("Item")
         if record is None or record["expires"] <= time.time():  # DynamoDB may take days to remove what has expired
             raise Problem("not_found")
         return _job(record)
@@ -197,15 +201,15 @@ class Records:
         """Give the item back as it was."""
         self._end(message, lease, "queued", {})
 
-    def finish(self, message: Message, lease: str, **came: Document | Mapping[str, object]) -> Job | None:
+    def finish(self, message: Message, lease: str, **came: Document) -> Job | None:
         """The item is done, and `answer` or `file` came of it; `None` for who does not hold it any more."""
-        if not self._end(message, lease, "done", {name: json.dumps(value) for name, value in came.items()}):
+        if not self._end(message, lease, "done", {name: encode(value).decode() for name, value in came.items()}):
             return None
         return self._count(message, "done")
 
     def fail(self, message: Message, lease: str, problem: Document, *, passing: bool) -> Job | None:
         """The item failed; when that may pass, its message is worth bringing once more."""
-        if not self._end(message, lease, "failed", {"problem": json.dumps(problem), "passing": passing}):
+        if not self._end(message, lease, "failed", {"problem": encode(problem).decode(), "passing": passing}):
             return None
         return self._count(message, "failed")
 
@@ -215,14 +219,13 @@ class Records:
 
         for number in numbers:
             key = {"owner": job.owner, "key": _item_key(job.id, number)}
-            self._update(key, Attr("state").exists(), {"state": "failed", "problem": json.dumps(problem)})
+            self._update(key, Attr("state").exists(), {"state": "failed", "problem": encode(problem).decode()})
         return self._tell(job.owner, job.id, {}, "ADD failed :numbers", set(numbers))
 
     def is_cancelled(self, job: Job) -> bool:
         with _reaching():
-            record = self._table.get_item(
-                Key={"owner": job.owner, "key": _job_key(job.id)}, ProjectionExpression="cancelled"
-            ).get("Item")
+            key = {"owner": job.owner, "key": _job_key(job.id)}
+            record = self._table.get_item(Key=key, ProjectionExpression="cancelled", ConsistentRead=True).get("Item")
         return record is None or "cancelled" in record
 
     def _taken(self, message: Message, now: int) -> Exception:
@@ -291,6 +294,7 @@ class Records:
             found = self._table.query(
                 KeyConditionExpression=Key("owner").eq(owner) & Key("key").begins_with(prefix),
                 ScanIndexForward=forward,
+                ConsistentRead=True,
                 Limit=limit,
                 **given,
             )
