@@ -13,6 +13,7 @@ from api import problems
 from api.dependencies import TalkerDep
 from api.query import QueryResponse
 from api.streaming import streamed, whole
+from api.told import Told
 from rowcall import document
 from rowcall.chat import Event, Message, collect
 
@@ -46,7 +47,7 @@ class Evidence(QueryResponse):
     name: str
 
 
-class ToolCall(BaseModel):
+class ToolCall(Told):
     """A tool that was used; `result` is what it found, where that is no rows."""
 
     id: str
@@ -57,14 +58,14 @@ class ToolCall(BaseModel):
     result: dict[str, Any] | None = None
 
 
-class ChatTokens(BaseModel):
+class ChatTokens(Told):
     input: int
     cached: int
     cache_write: int
     output: int
 
 
-class ChatUsage(BaseModel):
+class ChatUsage(Told):
     """What the models took that spoke; what planning took is told by each answer."""
 
     provider: str | None
@@ -74,7 +75,7 @@ class ChatUsage(BaseModel):
     cost_usd: float
 
 
-class ChatMeta(BaseModel):
+class ChatMeta(Told):
     """`truncated`: the model stopped at its longest reply."""
 
     cached: bool
@@ -84,7 +85,7 @@ class ChatMeta(BaseModel):
     request_id: str
 
 
-class ChatReply(BaseModel):
+class ChatReply(Told):
     """Prose, and all that it rests on."""
 
     conversation_id: str | None

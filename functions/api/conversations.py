@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api import problems
 from api.dependencies import ChatterDep, DeadlineDep, ServicesDep, call
+from api.told import Told
 from rowcall.bootstrap import Services
 from rowcall.errors import Problem
 
@@ -31,7 +32,7 @@ READING = (
 ConversationId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="The conversation's id.")]
 
 
-class Conversation(BaseModel):
+class Conversation(Told):
     """`turns` counts all that were ever said in it."""
 
     id: str
@@ -41,14 +42,14 @@ class Conversation(BaseModel):
     turns: int
 
 
-class ConversationPage(BaseModel):
+class ConversationPage(Told):
     """`cursor` asks for the next page; null on the last."""
 
     conversations: list[Conversation]
     cursor: str | None
 
 
-class ConversationTurn(BaseModel):
+class ConversationTurn(Told):
     """`evidence` are the answers that a reply rests on, as `POST /api/query` tells them."""
 
     sequence: int = Field(description="Numbered from 1 on.")
@@ -62,7 +63,7 @@ class ConversationTurn(BaseModel):
     created: datetime
 
 
-class ConversationDocument(BaseModel):
+class ConversationDocument(Told):
     """A conversation and a page of its turns, the first one first. `cursor` asks for the next page."""
 
     id: str
