@@ -11,7 +11,8 @@ from rowcall.answer import Ask, answer
 from rowcall.auth import Principal
 from rowcall.deadline import Deadline
 
-WARM, KNOWN, ALIKE = "list products", "count customers", "how many customers are there"
+WARM = ("count products", "how many products are there")
+KNOWN, ALIKE = "count customers", "how many customers are there"
 
 
 def measure(stack: Stack) -> Figures:
@@ -23,7 +24,8 @@ def measure(stack: Stack) -> Figures:
     rows: list[tuple[str, int, int]] = []
     with layers.quiet():
         services = bootstrap.start(stack.environ | layers.SETTINGS)
-        answer(Ask(WARM), asker, services, Deadline.after(60))
+        for query in WARM:
+            answer(Ask(query), asker, services, Deadline.after(60))
         for name, query, layer in (
             ("layer 3: planned by grammar", KNOWN, 3),
             ("layer 2: means the same", ALIKE, 2),
@@ -40,8 +42,8 @@ def measure(stack: Stack) -> Figures:
         name="calls",
         title="What is asked of others",
         method="Counted by Redis's REST bridge and by the database's client, of one question each, in an environment "
-        "that has the catalog; no model is asked by any. A transaction is one round trip: BEGIN READ ONLY, the "
-        "statement and COMMIT go together. EXPLAIN is the second transaction of a plan that is new.",
+        "that has answered by each layer before; no model is asked by any. A transaction is one round trip: BEGIN READ "
+        "ONLY, the statement and COMMIT go together. EXPLAIN is the second transaction of a plan that is new.",
         headings=("", "requests to Redis", "transactions"),
         rows=list(rows),
     )
