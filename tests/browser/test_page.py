@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -146,6 +147,7 @@ def test_hostile_values_are_text(served: Served, bridge: Bridge, oddities: str, 
     assert page.locator("tbody tr").count() == 9
     labels = column(page, 2)
     assert labels[0] == "<img src=x onerror=\"document.title = 'harmed'\">"
+    assert labels[2].startswith("[U+202E]gnp.exe ")
     assert "\u2407" in labels[3]
     assert "\u241b" in labels[3]
     assert labels[5] == "empty"
@@ -294,6 +296,19 @@ def test_links_and_sql_are_copied(url: str, visit: Visit) -> None:
     page.wait_for_function("async () => (await navigator.clipboard.readText()).startsWith('SELECT')")
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == page.get_by_role("group", name="Statement").inner_text()
+
+
+def test_sql_is_broken_into_lines_and_nothing_else_of_it_changes(url: str, visit: Visit) -> None:
+    statement, lines = (Path(__file__).with_name(name).read_text() for name in ("statement.sql", "statement.shown.sql"))
+    shown = visit(url).evaluate(
+        """async (sql) => {
+            const { sqlView } = await import(document.querySelector("script").src.replace("page.js", "sql.js"));
+            return sqlView(sql).querySelector("pre").textContent;
+        }""",
+        statement,
+    )
+    assert shown == lines.strip()
+    assert re.sub(r"\s", "", shown) == re.sub(r"\s", "", statement)
 
 
 def test_a_question_in_the_fragment_is_offered_and_not_asked(url: str, visit: Visit, pending: str) -> None:

@@ -40,9 +40,13 @@ export const announce = (text) => {
   said.textContent = said.textContent === text ? `${text} ` : text;
 };
 
-// Pieces of a value that a person can see: control characters as pictures of themselves.
-export const visible = (text) => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, (character) =>
-  character === "\u007f" ? "\u2421" : String.fromCharCode(0x2400 + character.charCodeAt(0)));
+// A value as a person can see it: control characters as pictures of themselves, and by name those that turn the
+// direction of what follows, as "gnp.exe" must not look like "exe.png".
+export const visible = (text) => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f\u202a-\u202e\u2066-\u2069]/g, (character) => {
+  const code = character.charCodeAt(0);
+  if (code > 0x7f) return `[U+${code.toString(16).toUpperCase()}]`;
+  return String.fromCharCode(code === 0x7f ? 0x2421 : 0x2400 + code);
+});
 
 // A button that copies what `text` gives, and says whether it did.
 export const copier = (label, text, properties = {}) => {

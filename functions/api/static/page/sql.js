@@ -8,23 +8,24 @@ const JOINS = new Set(["LEFT", "RIGHT", "FULL", "INNER", "CROSS", "JOIN"]);
 const WORDS = new Set([...CLAUSES, ...JOINS, ..."ALL AND AS ASC BETWEEN BY CASE CAST DESC DISTINCT ELSE END EXISTS FALSE FILTER FIRST ILIKE IN IS LAST LATERAL LIKE NOT NULL NULLS ON OR OUTER OVER PARTITION ROWS THEN TRUE USING WHEN AT TIME ZONE INTERVAL".split(" ")]);
 const WIDE = 72;
 
-const tokensOf = (sql) => [...sql.matchAll(TOKEN)].map(([token]) => token).filter((token) => token.trim());
-
-// Whether a space stands between two tokens.
-const apart = (before, token) => !(before === "" || before === "(" || before === "." || token === "." || token === "," || token === ")"
-  || before === "::" || token === "::" || (token === "(" && /^\w+$/.test(before) && !WORDS.has(before.toUpperCase())) || (token === "(" && /^(CAST|EXISTS)$/i.test(before)));
+// Pieces of { token, spaced }: whether a space stood before it.
+const tokensOf = (sql) => {
+  const found = [...sql.matchAll(TOKEN)].map(([token]) => token);
+  return found.map((token, index) => ({ token, spaced: index > 0 && !found[index - 1].trim() })).filter(({ token }) => token.trim());
+};
 
 // Lines of { depth, tokens }; a line ends before a clause, a join, and AND or OR of a condition.
 const linesOf = (tokens) => {
   const lines = [{ depth: 0, tokens: [], commas: new Set() }];
   const blocks = [{ base: 0, inner: 0, cases: 0, between: false, clause: "" }]; // inner: open parentheses that hold no SELECT
   const open = (depth) => lines.push({ depth, tokens: [], commas: new Set() });
-  tokens.forEach((token, index) => {
+  tokens.forEach((piece, index) => {
     const block = blocks.at(-1);
+    const { token } = piece;
     const word = token.toUpperCase();
-    const [before, after] = [tokens[index - 1]?.toUpperCase() ?? "", tokens[index + 1]?.toUpperCase() ?? ""];
+    const [before, after] = [tokens[index - 1], tokens[index + 1]].map((other) => other?.token.toUpperCase() ?? "");
     if (block.inner === 0 && after !== "." && before !== ".") {
-      if (CLAUSES.has(word) && after !== "(" || word === "SELECT") {
+      if (CLAUSES.has(word)) {
         if (lines.at(-1).tokens.length) open(block.base);
         block.clause = word;
       } else if (JOINS.has(word) && after !== "(" && !JOINS.has(before) && before !== "OUTER") {
@@ -41,11 +42,11 @@ const linesOf = (tokens) => {
     if (token === ")" && block.inner === 0 && blocks.length > 1) {
       blocks.pop();
       open(blocks.at(-1).base + (blocks.at(-1).clause === "WITH" ? 0 : 1));
-      lines.at(-1).tokens.push(token);
+      lines.at(-1).tokens.push(piece);
       return;
     }
     const line = lines.at(-1);
-    line.tokens.push(token);
+    line.tokens.push(piece);
     if (token === "," && block.inner === 0) line.commas.add(line.tokens.length - 1);
     if (token === "(") {
       if (after === "SELECT" || after === "WITH") {
@@ -57,15 +58,19 @@ const linesOf = (tokens) => {
   return lines.filter((line) => line.tokens.length);
 };
 
+// Lines of { indent, tokens }; a long one is broken after its commas.
 export const formatted = (sql) => linesOf(tokensOf(sql)).flatMap(({ depth, tokens, commas }) => {
-  const wide = tokens.join(" ").length > WIDE;
-  const pieces = [[]];
-  tokens.forEach((token, index) => {
-    pieces.at(-1).push(token);
-    if (wide && commas.has(index) && index < tokens.length - 1) pieces.push([]);
+  const wide = tokens.reduce((width, { token }) => width + token.length + 1, 0) > WIDE;
+  const lines = [[]];
+  tokens.forEach((piece, index) => {
+    lines.at(-1).push(piece);
+    if (wide && commas.has(index) && index < tokens.length - 1) lines.push([]);
   });
-  return pieces.map((piece, index) => ({ indent: "  ".repeat(depth + (index ? 1 : 0)), tokens: piece }));
+  return lines.map((line, index) => ({ indent: "  ".repeat(depth + (index ? 1 : 0)), tokens: line }));
 });
+
+const textOf = (lines) => lines.map(({ indent, tokens }) =>
+  indent + tokens.map(({ token, spaced }, index) => (spaced && index ? " " : "") + token).join("")).join("\n");
 
 const colourOf = (token, after) => {
   if (token.startsWith("$")) return "param";
@@ -79,9 +84,9 @@ const told = (value) => (typeof value === "string" ? `'${visible(value)}'` : Str
 
 const painted = (sql, params) => formatted(sql).flatMap(({ indent, tokens }, row) => {
   const pieces = [(row ? "\n" : "") + indent];
-  tokens.forEach((token, index) => {
-    if (apart(tokens[index - 1] ?? "", token)) pieces.push(" ");
-    const colour = colourOf(token, tokens[index + 1]);
+  tokens.forEach(({ token, spaced }, index) => {
+    if (spaced && index) pieces.push(" ");
+    const colour = colourOf(token, tokens[index + 1]?.token);
     const title = colour === "param" && params ? told(params[Number(token.slice(1)) - 1]) : undefined;
     pieces.push(colour ? make("span", { className: `sql-${colour}`, title }, visible(token)) : visible(token));
   });
@@ -90,10 +95,8 @@ const painted = (sql, params) => formatted(sql).flatMap(({ indent, tokens }, row
 
 // A title beside a button that copies, the statement, and what each parameter was bound to.
 export const sqlView = (sql, params) => {
-  const text = () => formatted(sql).map(({ indent, tokens }) =>
-    indent + tokens.map((token, index) => (apart(tokens[index - 1] ?? "", token) ? " " : "") + token).join("")).join("\n");
   return make("div", { className: "sql" },
-    make("div", { className: "row" }, make("h3", {}, "SQL"), copier("Copy", text, { title: "Copy SQL" })),
+    make("div", { className: "row" }, make("h3", {}, "SQL"), copier("Copy", () => textOf(formatted(sql)), { title: "Copy SQL" })),
     make("pre", { tabIndex: 0, role: "group", "aria-label": "Statement" }, make("code", {}, painted(sql, params))),
     params?.length ? make("dl", { className: "params", "aria-label": "Parameters" }, params.map((value, index) => make("div", {},
       make("dt", {}, `$${index + 1}`), make("dd", {}, make("bdi", {}, told(value)))))) : null);

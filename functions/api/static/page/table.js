@@ -15,12 +15,14 @@ const shortened = (text) => {
   return [make("bdi", {}, shown), more];
 };
 
+const WIDE = 24;
+
 const cell = (value, format, kind) => {
   if (value === null) return make("td", { className: kind }, make("span", { className: "null" }, "NULL"));
   const { text, title, long } = format(value);
   if (text === "") return make("td", { className: kind }, make("span", { className: "empty" }, "empty"));
   const seen = visible(text);
-  return make("td", { className: kind, title }, ...(long ? shortened(seen) : [make("bdi", {}, seen)]));
+  return make("td", { className: kind === "text" && seen.length > WIDE ? "text wide" : kind, title }, ...(long ? shortened(seen) : [make("bdi", {}, seen)]));
 };
 
 export const table = ({ columns, data }, caption) => {
