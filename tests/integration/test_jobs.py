@@ -195,6 +195,30 @@ def test_a_hundred_questions_run_once_each_and_are_told_by_pages(jobs: Jobs) -> 
     assert all(result["answer"]["row_count"] == min(result["index"] + 1, 50) for result in told)
 
 
+def test_an_item_costs_four_requests_to_the_table_and_a_remembered_answer(jobs: Jobs) -> None:
+    jobs.gateway.ask("count pending orders")
+    job = jobs.create("count pending orders")
+    asked: list[str] = []
+    events = jobs.services.jobs._table.meta.client.meta.events
+    events.register("before-send.dynamodb", lambda request, event_name, **_: asked.append(event_name))
+    transactions = jobs.services.database.transactions
+    jobs.work()
+    assert asked == ["before-send.dynamodb.UpdateItem"] * 4, "begin, say so, end, count"
+    assert jobs.services.database.transactions - transactions == 1
+    assert jobs.show(job)["results"][0]["answer"]["meta"]["cache_layer"] == 1
+
+
+def test_what_no_time_is_left_for_is_not_begun(jobs: Jobs) -> None:
+    job = jobs.create("count pending orders")
+    batch = jobs.received()
+    late = context()
+    late.get_remaining_time_in_millis = lambda: int((worker.MARGIN_SECONDS + worker.LEAST_SECONDS) * 1000) - 1
+    assert len(worker.handler(batch, late)["batchItemFailures"]) == 1
+    assert jobs.postponed == [0]
+    assert jobs.show(job)["state"] == "queued"
+    assert worker.handler(batch, context()) == {"batchItemFailures": []}
+
+
 def test_what_cannot_be_answered_is_a_result_and_hinders_nobody(jobs: Jobs) -> None:
     job = jobs.create("count pending orders", "what is the meaning of life", "top 5 products by revenue")
     batch = jobs.received()
