@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api import problems
-from rowcall.chat import Event, Failed
+from rowcall.chat import Done, Event, Failed, Tool, Usage
 
 Events = Generator[Event, None, None]
 Encode = Callable[[Event], bytes]
@@ -112,18 +112,30 @@ class _Reply(Response):
 
     async def _next(self, scope: Scope, send: Send | None = None) -> Event | None:
         if "aws.context" in scope:
-            return next(self._events, None)
+            return self._noted(next(self._events, None))
         step = self._step = asyncio.ensure_future(run_in_threadpool(next, self._events, None))
         while True:
             done, _ = await asyncio.wait({step}, timeout=PING_SECONDS)
             if done:
-                return step.result()
+                return self._noted(step.result())
             if send is not None:
                 await send({"type": "http.response.body", "body": KEEPALIVE_COMMENT, "more_body": True})
 
+    def _noted(self, event: Event | None) -> Event | None:
+        """`event`, and in the request's line what is to be known of it."""
+        log = self._request.state.log
+        match event:
+            case Usage(provider, model, calls, _, cost_usd):
+                log |= {"planner": provider, "model": model, "model_calls": calls, "cost_usd": cost_usd}
+            case Tool(state="done" | "failed" as state):
+                log[f"tools_{state}"] = log.get(f"tools_{state}", 0) + 1
+            case Done(cached=cached, degraded=degraded, truncated=truncated):
+                log |= {"cached": cached, "degraded": degraded, "truncated": truncated}
+            case Failed(problem):
+                log |= {"error": problem.code, **problems.why(problem)}
+        return event
+
     async def _send(self, event: Event, send: Send) -> None:
-        if isinstance(event, Failed):
-            self._request.state.log |= {"error": event.problem.code, **problems.why(event.problem)}
         if told := self._encode(event):
             await send({"type": "http.response.body", "body": told, "more_body": True})
 

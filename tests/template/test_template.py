@@ -28,7 +28,7 @@ KNOWS_NO_RESOURCES = {"Trace", "StandInTheNetwork"}
 """Statements whose actions AWS grants for everything or not at all."""
 OBJECTS = [{"Fn::Sub": "${ExportsBucket.Arn}/*"}]
 """Resources that are all of one bucket."""
-STREAMED = ("/api/chat",)
+STREAMED = ("/api/chat", "/v1/chat/completions")
 """What API Gateway streams."""
 EVENTS = sorted((ROOT / "events").glob("*.json"))
 
