@@ -1,9 +1,9 @@
 """A model's HTTP server that does as it is told: for tests, and for trying rowcall without a key.
 
-Speaks Anthropic's /v1/messages (tools, SSE) and /v1/messages/count_tokens, Bedrock's /model/…/invoke, and OpenAI's
-/v1/chat/completions (structured outputs, tools, SSE) and /v1/embeddings, over a real socket. Each request is recorded
-and takes the next of the scripted replies, or else `default`; so every fault of a provider can be had at will, and
-calls can be counted.
+Speaks Anthropic's /v1/messages (tools, SSE) and /v1/messages/count_tokens, Bedrock's /model/…/invoke (streamed too),
+and OpenAI's /v1/chat/completions (structured outputs, tools, SSE) and /v1/embeddings, over a real socket. Each request
+is recorded and takes the next of the scripted replies, or else `default`; so every fault of a provider can be had at
+will, and calls can be counted.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
+from zlib import crc32
 
 DIMENSIONS = 1536
 
@@ -258,6 +259,8 @@ def _body(request: Recorded, says: Says) -> tuple[bytes, str]:
         return _json({"input_tokens": len(request.text) // 4 + 1})
     if request.path.endswith("/embeddings"):
         return _json(_embeddings(request))
+    if request.path.endswith("/invoke-with-response-stream"):
+        return b"".join(map(_frame, _message_events(request, says))), "application/vnd.amazon.eventstream"
     if request.body.get("stream"):
         return b"".join(_events(request, says)), "text/event-stream"
     if request.path.endswith("/chat/completions"):
@@ -275,6 +278,19 @@ def _events(request: Recorded, says: Says) -> list[bytes]:
     return [
         f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in _message_events(request, says)
     ]
+
+
+def _frame(event: dict[str, Any]) -> bytes:
+    """A message of Bedrock's stream (AWS: "Event stream encoding"): lengths and CRC-32, headers, payload, CRC-32."""
+    payload = json.dumps({"bytes": base64.b64encode(json.dumps(event).encode()).decode()}).encode()
+    named = {":event-type": "chunk", ":content-type": "application/json", ":message-type": "event"}
+    headers = b"".join(
+        struct.pack("!B", len(name)) + name.encode() + struct.pack("!BH", 7, len(value)) + value.encode()
+        for name, value in named.items()
+    )
+    lengths = struct.pack("!II", len(headers) + len(payload) + 16, len(headers))
+    message = lengths + struct.pack("!I", crc32(lengths)) + headers + payload
+    return message + struct.pack("!I", crc32(message))
 
 
 def _calls(request: Recorded, says: Says) -> list[tuple[str, Any]]:

@@ -51,6 +51,17 @@ def test_gpt_uses_tools_too(start: Start, openai: LlmStub) -> None:
     assert of(Used, events)[0].cost_usd == pytest.approx(0.006)
 
 
+def test_claude_on_bedrock_uses_tools_too(start: Start, anthropic: LlmStub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-of-iam")
+    anthropic.script(ASKS, TELLS)
+    planners = {"PLANNERS": "grammar,bedrock"}
+    events = talk(start(BEDROCK_REGION="eu-west-1", BEDROCK_BASE_URL=anthropic.url, **planners), TOP)
+    assert prose(events) == "Let me look.\n\nThe Aurora lamp leads."
+    assert (len(of(Rows, events)), of(Used, events)[0].provider) == (1, "bedrock")
+    assert {request.path.rpartition("/")[2] for request in anthropic.requests} == {"invoke-with-response-stream"}
+
+
 @pytest.mark.parametrize("provider", ["anthropic", "openai"])
 def test_tools_called_at_once_are_all_answered(start: Start, provider: str, request: pytest.FixtureRequest) -> None:
     stub: LlmStub = request.getfixturevalue(provider)
