@@ -100,7 +100,7 @@ def converse(
         reply.remember()
         yield from reply.tell()
     except Problem as problem:
-        if reply.events:  # else the failure comes first, and can have a status of its own
+        if reply.calls and reply.events:  # else the failure comes first, and can have a status of its own
             yield reply.usage()
         yield Failed(problem)
 
