@@ -80,7 +80,9 @@ KINDS: dict[str, Kind] = {
         "Try again after `Retry-After`, or without the header.",
     ),
     "conversations_unavailable": Kind(
-        503, "Conversations cannot be reached at the moment.", "Try again after `Retry-After`; chat goes on without."
+        503,
+        "Conversations cannot be reached at the moment.",
+        "Try again after `Retry-After`, or chat without `conversation_id`.",
     ),
     "jobs_unavailable": Kind(
         503,
