@@ -116,6 +116,60 @@ class Event(NamedTuple):
     data: dict[str, Any]
 
 
+class Progress(TypedDict):
+    total: int
+    done: int
+    failed: int
+
+
+class JobSummary(TypedDict):
+    """Questions that are answered later. Times are ISO 8601."""
+
+    id: str
+    state: Literal["queued", "running", "done", "failed", "cancelled"]
+    format: Literal["json", "jsonl", "csv"]
+    progress: Progress
+    created: str
+    updated: str
+    expires: str
+
+
+class File(TypedDict):
+    """A file of rows; its address works for a while."""
+
+    url: str
+    expires: str
+    format: str
+    bytes: int
+    rows: int
+
+
+class JobResult(TypedDict):
+    """What came of a question: an `answer`, whose rows are in the `file` if there is one, or a `problem`."""
+
+    index: int
+    query: str
+    state: str
+    answer: Answer | None
+    file: File | None
+    problem: ProblemDocument | None
+
+
+class Job(JobSummary):
+    """`cursor` leads to further results."""
+
+    results: list[JobResult]
+    cursor: str | None
+
+
+class ConversationSummary(TypedDict):
+    id: str
+    title: str
+    created: str
+    updated: str
+    turns: int
+
+
 class ProblemDocument(TypedDict):
     """An error as the API tells it (RFC 9457)."""
 

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import time
 from collections.abc import Generator, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast
 
 import httpx2
 
 from rowcall_client.documents import (
     Answer,
     ChatReply,
+    ConversationSummary,
     Event,
     Explanation,
+    File,
+    Job,
+    JobSummary,
     Message,
     ProblemDocument,
     Table,
@@ -26,6 +31,8 @@ from rowcall_client.documents import (
 
 VERSION = "0.1.0"
 CONNECT_SECONDS = 5.0
+FIRST_PAUSE, MOST_PAUSE = 0.3, 5.0
+"""Seconds between looks at a job: half as long again each time."""
 
 
 class RowcallError(Exception):
@@ -120,6 +127,57 @@ class Rowcall:
         except httpx2.HTTPError as error:
             raise self._unreachable(error) from error
         raise Unreachable("The reply was cut off before it was whole.")
+
+    def conversations(self) -> list[ConversationSummary]:
+        """The latest conversations of whoever asks."""
+        return cast(list[ConversationSummary], self.request("GET", "/api/conversations").json()["conversations"])
+
+    def submit(
+        self,
+        questions: Sequence[str],
+        *,
+        format: Literal["json", "jsonl", "csv"] = "json",  # noqa: A002 -- the API's name
+        limit: int | None = None,
+        timezone: str | None = None,
+    ) -> Job:
+        """Questions to be answered later, or with `jsonl` or `csv` exported: every row into a file."""
+        fields = {"queries": list(questions), "format": format, "limit": limit, "timezone": timezone}
+        body = {name: value for name, value in fields.items() if value is not None}
+        return cast(Job, self.request("POST", "/api/jobs", body).json())
+
+    def jobs(self) -> list[JobSummary]:
+        """The latest jobs of whoever asks."""
+        return cast(list[JobSummary], self.request("GET", "/api/jobs").json()["jobs"])
+
+    def job(self, job_id: str) -> Job:
+        """How far a job is, and its results so far."""
+        return cast(Job, self.request("GET", f"/api/jobs/{_segment(job_id)}").json())
+
+    def wait(self, job_id: str, seconds: float) -> Job:
+        """A job that has ended. Raises `Unreachable` when it has not after so many seconds."""
+        until = time.monotonic() + seconds
+        pause = FIRST_PAUSE
+        while (job := self.job(job_id))["state"] in ("queued", "running"):
+            if (left := until - time.monotonic()) <= 0:
+                raise Unreachable(f"The job {job_id} is still {job['state']} after {seconds:.0f} s.")
+            time.sleep(min(pause, left))
+            pause = min(1.5 * pause, MOST_PAUSE)
+        return job
+
+    def cancel(self, job_id: str) -> JobSummary:
+        """Nothing more of it is run."""
+        return cast(JobSummary, self.request("DELETE", f"/api/jobs/{_segment(job_id)}").json())
+
+    def download(self, file: File) -> Iterator[bytes]:
+        """The content of a job's file, from where it is kept; the API key does not go there."""
+        try:
+            with httpx2.stream("GET", file["url"], timeout=self._http.timeout) as response:
+                if not response.is_success:
+                    response.read()
+                    raise Unreachable(f"The file cannot be had (HTTP {response.status_code}).")
+                yield from response.iter_bytes()
+        except httpx2.HTTPError as error:
+            raise Unreachable(f"The download broke ({type(error).__name__}).") from error
 
     def request(self, method: str, path: str, body: object = None) -> httpx2.Response:
         """A response whose body is a JSON document."""

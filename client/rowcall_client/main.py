@@ -1,4 +1,4 @@
-"""The terminal client: `rowcall ask`, `explain`, `tables` and `chat`.
+"""The terminal client: `rowcall ask`, `explain`, `tables`, `chat`, `export` and `jobs`.
 
 Rows and replies go to stdout, all else to stderr. Exit codes: 0 answered, 1 refused or failed, 2 used wrongly,
 3 not signed in or not allowed, 4 nobody there, 130 interrupted, 141 nobody reads any more.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NoReturn, cast
@@ -18,11 +18,14 @@ from rich.console import Console
 from rich.text import Text
 
 from rowcall_client import show
-from rowcall_client.documents import Answer, Column, Event, Message
-from rowcall_client.http import VERSION, Problem, Rowcall, RowcallError
+from rowcall_client.documents import Answer, Column, Event, JobResult, Message
+from rowcall_client.http import VERSION, Problem, Rowcall, RowcallError, Unreachable
 from rowcall_client.keys import api_key
 
 URL = "http://127.0.0.1:8000"
+TYPES = dict.fromkeys(("rows", "columns", "turns", "total", "done", "failed"), "bigint")
+"""Of columns of lists; all others are text."""
+
 REFUSED, MISUSED, NOT_ALLOWED, NOBODY, INTERRUPTED, UNREAD = 1, 2, 3, 4, 130, 141
 EPILOG = """environment:
   ROWCALL_URL           where the API is; --url wins
@@ -81,10 +84,10 @@ def _code(error: RowcallError) -> int:
     match error:
         case Problem(status=401 | 403):
             return NOT_ALLOWED
-        case Problem():
-            return REFUSED
-        case _:
+        case Unreachable():
             return NOBODY
+        case _:
+            return REFUSED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -126,7 +129,19 @@ def _parser() -> argparse.ArgumentParser:
     chat.add_argument("-o", "--output", choices=("table", "json"), default="table")
     chat.add_argument("--sql", action="store_true", help="show the SQL and its parameters too")
     chat.add_argument("--timezone", metavar="ZONE", help="IANA time zone for periods and days")
+    chat.add_argument("--conversation", metavar="ID", help="go on with a conversation")
     chat.set_defaults(command=_chat)
+    conversations = commands.add_parser("conversations", parents=[output, common], help="what you talked about")
+    conversations.set_defaults(command=_conversations)
+    export = commands.add_parser("export", parents=[question, common], help="every row of a question, as a file")
+    export.add_argument("--format", choices=("csv", "jsonl"), default="csv")
+    export.add_argument("--to", type=Path, metavar="FILE", help="where to put it; else on stdout")
+    export.add_argument("--wait", type=float, default=900, metavar="SECONDS", help="how long to wait (%(default)s)")
+    export.set_defaults(command=_export)
+    jobs = commands.add_parser("jobs", parents=[output, common], help="exports and questions that are answered later")
+    jobs.add_argument("id", nargs="?", help="one job, and its results")
+    jobs.add_argument("--cancel", action="store_true", help="run nothing more of it")
+    jobs.set_defaults(command=_jobs)
     return parser
 
 
@@ -187,26 +202,106 @@ def _tables(client: Rowcall, given: argparse.Namespace, out: Console, _: Console
         document = listed = client.tables()
         data = [dict(table) for table in listed]
         names = ["name", "kind", "rows", "columns", "comment"]
-    if given.output == "json":
+    _listed(out, given.output, document, names, data)
+    return 0
+
+
+def _listed(out: Console, output: str, document: object, names: list[str], data: Sequence[Mapping[str, Any]]) -> None:
+    """A document as it is, or the columns `names` of it."""
+    if output == "json":
         show.as_json(document, sys.stdout)
-    elif given.output == "csv":
+    elif output == "csv":
         show.as_csv(names, data, sys.stdout)
     else:
-        types = {"rows": "bigint", "columns": "integer"}
-        columns = [Column(name=name, type=types.get(name, "text")) for name in names]
+        columns = [Column(name=name, type=TYPES.get(name, "text")) for name in names]
         show.rows(out, columns, data, whole=not out.is_terminal)
+
+
+def _conversations(client: Rowcall, given: argparse.Namespace, out: Console, _: Console) -> int:
+    listed = client.conversations()
+    _listed(out, given.output, listed, ["id", "updated", "turns", "title"], listed)
     return 0
+
+
+def _export(client: Rowcall, given: argparse.Namespace, _: Console, errors: Console) -> int:
+    if given.to is None and sys.stdout.isatty():
+        errors.print("A file is not for a terminal: --to FILE, or > FILE.")
+        return MISUSED
+    job = client.submit([_said(given.question)], format=given.format, limit=given.limit, timezone=given.timezone)
+    try:
+        errors.print(Text(f"rowcall jobs {show.plain(job['id'])}  tells how far it is", "dim"))
+        with errors.status("exporting …"):
+            (result,) = client.wait(job["id"], given.wait)["results"]
+    except KeyboardInterrupt:
+        client.cancel(job["id"])
+        raise
+    if result["problem"] is not None:
+        raise Problem(result["problem"], result["problem"].get("status", 500))
+    if result["file"] is None:
+        raise Unreachable(f"The job {job['id']} was {result['state']}.")
+    chunks = client.download(result["file"])
+    if given.to is None:
+        sys.stdout.buffer.writelines(chunks)
+        sys.stdout.buffer.flush()
+    else:
+        _write(given.to, chunks)
+    errors.print(Text(f"{result['file']['rows']} rows", "dim"))
+    return 0
+
+
+def _write(to: Path, chunks: Iterable[bytes]) -> None:
+    """All of them, or no file."""
+    part = to.with_name(f"{to.name}.part")
+    try:
+        with part.open("wb") as file:
+            file.writelines(chunks)
+        part.replace(to)
+    except OSError as error:
+        raise RowcallError(f"{to} cannot be written: {error.strerror}.") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _jobs(client: Rowcall, given: argparse.Namespace, out: Console, _: Console) -> int:
+    if given.id is None:
+        listed = client.jobs()
+        data: list[dict[str, Any]] = [{**job, **job["progress"]} for job in listed]
+        _listed(out, given.output, listed, ["id", "state", "format", "total", "done", "failed", "created"], data)
+        return 0
+    if given.cancel:
+        client.cancel(given.id)
+    job = client.job(given.id)
+    data = [_row(result) for result in job["results"]]
+    _listed(out, given.output, job, ["question", "state", "rows", "problem"], data)
+    return 0
+
+
+def _row(result: JobResult) -> dict[str, Any]:
+    file, answer, problem = result["file"], result["answer"], result["problem"]
+    return {
+        "question": result["query"],
+        "state": result["state"],
+        "rows": file["rows"] if file else answer["row_count"] if answer else None,
+        "problem": problem["detail"] if problem else None,
+    }
 
 
 def _chat(client: Rowcall, given: argparse.Namespace, out: Console, errors: Console) -> int:
     if not given.message and sys.stdin.isatty():
         return _talk(client, given, out, errors)
     messages: list[Message] = [{"role": "user", "content": _said(given.message)}]
+    conversation, zone = given.conversation, given.timezone
     if given.output == "json":
-        show.as_json(client.chat(messages, timezone=given.timezone), sys.stdout)
+        show.as_json(client.chat(messages, conversation_id=conversation, timezone=zone), sys.stdout)
     else:
-        _reply(client.stream(messages, timezone=given.timezone), out, errors, sql=given.sql)
+        events = client.stream(messages, conversation_id=conversation, timezone=zone)
+        _go_on(errors, _reply(events, out, errors, sql=given.sql)["conversation_id"])
     return 0
+
+
+def _go_on(errors: Console, conversation: str | None) -> None:
+    if conversation:
+        errors.print(Text(f"rowcall chat --conversation {show.plain(conversation)}  goes on from here", "dim"))
 
 
 def _talk(client: Rowcall, given: argparse.Namespace, out: Console, errors: Console) -> int:
@@ -215,12 +310,13 @@ def _talk(client: Rowcall, given: argparse.Namespace, out: Console, errors: Cons
 
     errors.print(Text("Ask about the data. Ctrl-D ends, Ctrl-C stops a reply.", "dim"))
     messages: list[Message] = []
-    conversation: str | None = None
+    conversation: str | None = given.conversation
     while True:
         try:
             said = input("› ").strip()
         except EOFError:
             out.print()
+            _go_on(errors, conversation)
             return 0
         if not said:
             continue
@@ -234,8 +330,8 @@ def _talk(client: Rowcall, given: argparse.Namespace, out: Console, errors: Cons
         except RowcallError as error:
             show.failure(errors, error)
             continue
-        messages = [*asked, done["message"]]
         conversation = done["conversation_id"]
+        messages = [] if conversation else [*asked, done["message"]]
 
 
 def _reply(events: Generator[Event, None, None], out: Console, errors: Console, *, sql: bool) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import Distribution
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,11 @@ from rowcall_client import Problem, Rowcall, Unreachable
 from rowcall_client.http import _events
 from tests.integration.test_api import environment, serving
 from tests.integration.test_identity import hs256, signing
+from tests.integration.test_jobs import Jobs, jobs, jobs_aws
 from tests.served import served
+
+__all__ = ["jobs", "jobs_aws"]
+"""Fixtures of another module."""
 
 QUESTION = "top 5 products by revenue"
 ESCAPE = "\x1b"
@@ -160,6 +164,11 @@ def answering(*parts: bytes, wait: bool = False) -> Iterator[str]:
                     connection.sendall(part)
                 if wait:
                     over.wait(60)
+                with suppress(OSError):  # closed with something unread, a connection loses what was sent
+                    connection.shutdown(socket.SHUT_WR)
+                    connection.settimeout(30)
+                    while connection.recv(65536):
+                        pass
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
@@ -443,6 +452,80 @@ def test_wrong_use(installed: Path, arguments: list[str]) -> None:
     done = rowcall(installed, *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("usage: rowcall")
+
+
+@pytest.fixture
+def busy(jobs: Jobs) -> Iterator[str]:
+    """The app with a worker behind it, which takes what comes."""
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.wait(0.05):
+            jobs.work()
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    with served() as url:
+        yield url
+    over.set()
+    thread.join()
+
+
+def test_an_export_is_every_row_in_a_file(installed: Path, busy: str, tmp_path: Path) -> None:
+    file = tmp_path / "users.csv"
+    done = rowcall(installed, "export", "show users", "--url", busy, "--to", str(file))
+    assert (done.returncode, done.stdout) == (0, "")
+    (rows,) = re.findall(r"(\d+) rows", done.stderr)
+    assert len(list(csv.DictReader(io.StringIO(file.read_text(), newline="")))) == int(rows) > 50
+    assert list(tmp_path.iterdir()) == [file]
+    lines = rowcall(installed, "export", "show users", "--url", busy, "--format", "jsonl", "--limit", "60").stdout
+    assert len([json.loads(line) for line in lines.splitlines()]) == 60
+    refused = rowcall(installed, "export", "count the unicorns", "--url", busy)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "  try: " in refused.stderr
+    nowhere = rowcall(installed, "export", "count orders", "--url", busy, "--to", "/nowhere/x.csv")
+    assert nowhere.returncode == 1
+    assert "cannot be written" in nowhere.stderr
+    terminal = Terminal(installed, "export", "count orders", "--url", busy)
+    assert terminal.end() == 2
+    listed = json.loads(rowcall(installed, "jobs", "--url", busy, "-o", "json").stdout)
+    assert [job["state"] for job in listed] == ["done", "failed", "done", "done"]
+    assert "unicorns" in rowcall(installed, "jobs", listed[1]["id"], "--url", busy).stdout
+
+
+def test_an_export_that_is_not_waited_for_is_cancelled(installed: Path, jobs: Jobs) -> None:
+    with served() as url:
+        late = rowcall(installed, "export", "show users", "--url", url, "--wait", "0")
+        assert late.returncode == 4
+        assert "still queued" in late.stderr
+        process = subprocess.Popen(
+            [installed / "bin" / "rowcall", "export", "show users", "--url", url],
+            env=environ(installed),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stderr
+        assert b"tells how far it is" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30)[0] == b""
+        assert process.returncode == 130
+        with Rowcall(url) as client:
+            assert [job["state"] for job in client.jobs()] == ["cancelled", "queued"]
+            job = client.submit(["count orders", "count users"])
+            assert client.cancel(job["id"])["state"] == "cancelled"
+        assert "cancelled" in rowcall(installed, "jobs", "--url", url).stdout
+
+
+def test_a_conversation_goes_on_where_it_stopped(installed: Path, jobs: Jobs) -> None:
+    with served() as url:
+        first = rowcall(installed, "chat", "count pending orders", "--url", url)
+        (conversation,) = re.findall(r"rowcall chat --conversation (\S+)", first.stderr)
+        again = rowcall(installed, "chat", "count users", "--conversation", conversation, "--url", url)
+        assert conversation in again.stderr
+        (kept,) = json.loads(rowcall(installed, "conversations", "-o", "json", "--url", url).stdout)
+        assert (kept["id"], kept["turns"]) == (conversation, 4)
+        missing = rowcall(installed, "chat", "count users", "--conversation", "0" * 32, "--url", url)
+        assert missing.returncode == 1
 
 
 def test_the_library(url: str) -> None:
