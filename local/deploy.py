@@ -24,12 +24,13 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import httpx
 import jwt
 from rich.console import Console
 
 from local.cloud import Cloud
-from local.emulator import BUILDS, Built, Emulator, Function, Invocation, architecture, built
-from local.processes import ROOT, Failed
+from local.emulator import BUILDS, Built, Emulator, Function, Invocation, architecture, built, function_environ
+from local.processes import ROOT, Failed, free_port
 from local.stack import Stack
 from tests.template.evaluate import PSEUDO, evaluate
 
@@ -83,6 +84,34 @@ class Deployment:
             environ = {**_aws_environ(self.stack), **self.cloud.environ, **self.environs[folder]}
             self.running[folder] = Emulator(self.built, self.built.function(folder), environ, self.stack.processes)
         return self.running[folder]
+
+    def adapted(self, folder: str) -> bool:
+        """Whether the function's handler is a script that the Lambda Web Adapter starts, which is not here."""
+        return self.built.function(folder).handler.endswith(".sh")
+
+    @contextmanager
+    def app(self, folder: str) -> Iterator[httpx.Client]:
+        """The app that the Web Adapter would start, and a client that asks it as the adapter would."""
+        function, port = self.built.function(folder), free_port()
+        with tempfile.TemporaryDirectory() as directory:
+            (Path(directory) / "python").symlink_to(self.built.python)
+            environ = function_environ({**_aws_environ(self.stack), **self.cloud.environ, **self.environs[folder]}) | {
+                "PATH": f"{directory}{os.pathsep}{os.defpath}",
+                "PYTHONPATH": self.built.path(function),
+                "LAMBDA_TASK_ROOT": str(function.code),
+                "LAMBDA_RUNTIME_DIR": str(self.built.runtime),
+                "AWS_LAMBDA_FUNCTION_NAME": function.name,
+                "AWS_LWA_PORT": str(port),
+            }
+            script = function.code / function.handler
+            child = self.stack.processes.start(f"app-{port}", [script], env=environ, cwd=function.code)
+            try:
+                with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+                    child.wait_until(lambda: _listens(client), 60)
+                    client.headers["x-amzn-request-context"] = json.dumps({"identity": {"sourceIp": "192.0.2.1"}})
+                    yield client
+            finally:
+                self.stack.processes.stop(child)
 
     def invoke(self, name: str, event: Any) -> Any:
         """What Lambda's Invoke does: `name` is a deployed function's name, or its ARN, with or without a version."""
@@ -262,7 +291,16 @@ def _unpacked(stack: Stack, key: str, where: Path) -> Path:
     content = _client(stack, "s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
     with zipfile.ZipFile(BytesIO(content)) as archive:
         archive.extractall(where)  # made by `sam package` a moment ago
+        for one in archive.infolist():
+            if mode := one.external_attr >> 16:
+                (where / one.filename).chmod(mode)
     return where
+
+
+def _listens(client: httpx.Client) -> bool:
+    with suppress(httpx.TransportError):
+        return client.get("/openapi.json").status_code == 200
+    return False
 
 
 def _client(stack: Stack, service: str) -> Any:
@@ -280,14 +318,14 @@ def _endpoint(stack: Stack) -> str:
 def _aws_environ(stack: Stack) -> dict[str, str]:
     """What leads to our AWS, in the deployment's region."""
     ours = {name: value for name, value in stack.aws_environ.items() if name.startswith("AWS_")}
-    return ours | {"AWS_ENDPOINT_URL": _endpoint(stack), "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
+    return ours | {"AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
 
 
 def _sam(stack: Stack, *arguments: str | Path) -> None:
     ours = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     done = subprocess.run(
         [SAM, *arguments],
-        env=ours | _aws_environ(stack) | {"SAM_CLI_TELEMETRY": "0"},
+        env=ours | _aws_environ(stack) | {"AWS_ENDPOINT_URL": _endpoint(stack), "SAM_CLI_TELEMETRY": "0"},
         cwd=BUILDS,  # where no samconfig.toml is
         capture_output=True,
         text=True,
@@ -332,6 +370,13 @@ def main() -> int:
 
 def _show(console: Console, deployment: Deployment, folder: str) -> int:
     """Send the function of `folder` its events; 1 if one of them makes it fail."""
+    if deployment.adapted(folder):
+        with deployment.app(folder) as client:
+            status = client.get("/health").status_code
+        console.print(
+            f"{'[green]✓[/]' if status == 200 else '[red]✗[/]'} {folder}, started as by its adapter: {status}"
+        )
+        return int(status != 200)
     worst = 0
     for path in sorted((ROOT / "events").glob(f"{folder}.*.json")):
         done = deployment.function(folder).invoke(sent(path.stem))

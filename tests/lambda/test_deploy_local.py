@@ -57,6 +57,15 @@ def test_every_event_is_taken_by_the_deployed_function(deployment: Deployment, n
         assert done.response["statusCode"] == (400 if what == "invalid" else 200), done.response
 
 
+def test_the_deployed_chat_stream_starts_as_its_adapter_starts_it(deployment: Deployment) -> None:
+    with deployment.app("chat_stream") as client:
+        assert client.get("/health").json()["services"] == {"database": "ok", "cache": "ok"}
+        asked = {"messages": [{"role": "user", "content": "hello"}], "stream": True}
+        assert client.post("/api/chat", json=asked).status_code == 401
+        signed_in = client.post("/api/chat", json=asked, headers={"Authorization": f"Bearer {token()}"})
+        assert signed_in.status_code not in (401, 403, 404, 500), signed_in.text
+
+
 def test_the_release_gate_tries_the_deployed_version_and_tells_codedeploy(deployment: Deployment) -> None:
     deployment.cloud.told.clear()
     assert deployment.function("release_gate").invoke(sent("release_gate.codedeploy")).response == {
@@ -86,7 +95,8 @@ def test_a_job_goes_from_the_deployed_api_by_its_queue_to_the_deployed_worker(
     event = sent("worker.jobs")
     (record,) = event["Records"]
     record |= {"messageId": message["MessageId"], "receiptHandle": message["ReceiptHandle"], "body": message["Body"]}
-    assert deployment.function("worker").invoke(event).response == {"batchItemFailures": []}
+    done_by = deployment.function("worker").invoke(event)
+    assert done_by.response == {"batchItemFailures": []}, done_by.log
     deployment.client("sqs").delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
     done = api(deployment, "GET", f"/api/jobs/{job}")
     assert (done["state"], done["progress"]) == ("done", {"total": 1, "done": 1, "failed": 0})

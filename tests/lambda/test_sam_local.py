@@ -107,8 +107,9 @@ def test_the_worker_answers_the_question_of_its_event(
 
 
 def test_every_function_is_invoked() -> None:
+    """But the one whose adapter is a layer that AWS publishes, and SAM would fetch from there."""
     invoked = {name.partition(".")[0] for name in RETURNED}
-    assert invoked == {path.parent.name for path in (ROOT / "functions").glob("*/__init__.py")}
+    assert invoked | {"chat_stream"} == {path.parent.name for path in (ROOT / "functions").glob("*/__init__.py")}
 
 
 def test_start_api(sam: Sam) -> None:
