@@ -48,6 +48,8 @@ LACKS = {
     "AWS::ApiGateway::Account": "no type of moto's CloudFormation; where the account's access logs go",
     "AWS::ApiGateway::Deployment": "moto ignores the Body of a REST API, and deploys none that has no methods",
     "AWS::ApiGateway::Stage": "no type of moto's CloudFormation; moto serves no stage of a REST API in any case",
+    "AWS::CloudFormation::Stack": "sam deploy takes no address of this machine for a nested template; what stacks/ "
+    "holds is linted, and of the template's tests",
     "AWS::CloudWatch::Alarm": "no type of moto's CloudFormation; its metrics are of the template's tests",
     "AWS::CodeDeploy::Application": "no type of moto's CloudFormation; what the gate tells CodeDeploy is heard here",
     "AWS::CodeDeploy::DeploymentGroup": "no type of moto's CloudFormation; likewise",
@@ -55,6 +57,7 @@ LACKS = {
     "AWS::Lambda::EventInvokeConfig": "no type of moto's CloudFormation; how often Lambda tries again",
     "AWS::Lambda::EventSourceMapping": "moto would call the function under Docker; its event is sent here",
     "AWS::S3::BucketPolicy": "no type of moto's CloudFormation; it asks for TLS, which moto has not",
+    "AWS::SNS::TopicPolicy": "no type of moto's CloudFormation; nothing publishes here",
     "AWS::Scheduler::Schedule": "no type of moto's CloudFormation; the event it would send is sent here",
     "AWS::WAFv2::WebACL": "no type of moto's CloudFormation; nothing here is behind it",
     "AWS::WAFv2::WebACLAssociation": "no type of moto's CloudFormation; nothing here is behind it",

@@ -23,6 +23,8 @@ ASKED = {
 }
 """What the first deployment of a stage asks for."""
 STAGES = ("dev", "staging", "prod")
+SEEN_BY_SAM = ("Stage", "Architecture", "TrafficShift")
+"""The parameters whose values SAM's transform acts on; it leaves references to the others as they are."""
 
 
 @cache
@@ -44,7 +46,8 @@ def stage_parameters(stage: str) -> dict[str, str]:
 def render(stage: str = "dev", **parameters: str) -> Any:
     """What a deployment of `stage` asks CloudFormation for, with further `parameters`."""
     values = ASKED | stage_parameters(stage) | parameters
-    return evaluate(transformed("template.yaml", json.dumps(values)), values)
+    seen = ASKED | {name: values[name] for name in SEEN_BY_SAM if name in values}
+    return evaluate(transformed("template.yaml", json.dumps(seen)), values)
 
 
 def nested(rendered: Any, name: str) -> Any:

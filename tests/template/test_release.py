@@ -12,7 +12,11 @@ from tests.template.conftest import render
 from tests.template.test_template import Resources
 
 TO_TELL_SECONDS = 20
-SERVING = ("ApiFunction",)
+SERVING = ("ApiFunction", "ChatStream")
+WATCHED = {
+    "ApiFunction": {"Errors", "Duration", "Throttles", "http_5xx_total"},
+    "ChatStream": {"Errors", "http_5xx_total"},
+}
 
 
 @pytest.mark.parametrize(
@@ -50,7 +54,7 @@ def test_alarms_on_the_new_version_alone_take_it_back(function: str, resources: 
     assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"]
     alarms = [resources("CloudWatch::Alarm")[alarm["Name"]["Ref"]] for alarm in group["AlarmConfiguration"]["Alarms"]]
     watched = {alarm["MetricName"]: alarm for alarm in alarms}
-    assert set(watched) == {"Errors", "Duration", "Throttles", "http_5xx_total"}
+    assert set(watched) == WATCHED[function]
     (version,) = [name for name in resources("Lambda::Version") if name.startswith(f"{function}Version")]
     of_version = {"Fn::GetAtt": [version, "Version"]}
     for metric, alarm in watched.items():

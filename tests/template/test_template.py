@@ -18,7 +18,8 @@ from local.processes import ROOT
 from local.tables import TABLES
 from rowcall.cache.plans import REFRESH_SECONDS
 from rowcall.settings import Settings, load
-from tests.template.conftest import plain, render
+from tests.template.conftest import ASKED, STAGES, plain, render, stage_parameters, transformed
+from tests.template.evaluate import evaluate
 from warmer.main import MEASURE
 
 Resources = Callable[[str], dict[str, Any]]
@@ -48,6 +49,12 @@ def reaches(template: str, path: str) -> bool:
     """Whether API Gateway's path `template` takes `path`."""
     pattern = re.sub(r"\\\{(\w+)\\\}", "[^/]+", re.escape(template).replace(r"\{proxy\+\}", ".+"))
     return re.fullmatch(pattern, path) is not None
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_is_rendered_is_what_sam_makes_of_all_parameters(stage: str) -> None:
+    values = ASKED | stage_parameters(stage)
+    assert render(stage) == evaluate(transformed("template.yaml", json.dumps(values)), values)
 
 
 def test_every_function_runs_on_the_python_and_the_architecture_that_are_built(
