@@ -112,6 +112,7 @@ def test_a_stream_that_ends_before_its_end_is_shown_as_cut(spoken_url: str, mode
 def test_without_a_model_the_grammar_replies(url: str, visit: Visit, pending: str) -> None:
     page = visit(url, width=320)
     chat(page)
+    expect(page.get_by_role("group", name="Questions to begin with").get_by_role("button")).to_have_count(3)
     reply = say(page, "count pending orders")
     expect(reply.locator(".single dd")).to_have_text(pending)
     assert page.evaluate("document.documentElement.scrollWidth") == 320

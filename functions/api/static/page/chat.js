@@ -197,6 +197,11 @@ const forget = async (id, title) => {
   conversations();
 };
 
+const suggest = async () => {
+  const { suggestions } = await api.call("GET", "api/suggestions");
+  page.hello.lastChild.replaceChildren(...suggestions.slice(0, 3).map((text) => button(visible(text), () => say(text), { className: "chip" })));
+};
+
 // The list of what was talked about before; nothing where conversations are not kept.
 const conversations = async () => {
   const told = await api.call("GET", "api/conversations?limit=30").catch(() => null);
@@ -209,7 +214,8 @@ const conversations = async () => {
 export const start = (section, signInFirst) => {
   page.signInFirst = signInFirst;
   page.hello = make("div", { className: "hero" }, make("h2", {}, "Talk to your data"),
-    make("p", { className: "quiet" }, "Ask, then ask on. Every figure comes with the rows and the SQL it rests on."));
+    make("p", { className: "quiet" }, "Ask, then ask on. Every figure comes with the rows and the SQL it rests on."),
+    make("div", { className: "suggestions", role: "group", "aria-label": "Questions to begin with" }));
   page.list = make("ol", { className: "messages", "aria-label": "Messages" });
   page.end = make("div", { className: "end" });
   page.past = make("details", { className: "conversations", hidden: true });
@@ -235,4 +241,5 @@ export const start = (section, signInFirst) => {
       make("label", { className: "unseen", htmlFor: "message" }, "Message"), page.input, page.send, page.stop), page.end);
   page.input.focus();
   conversations();
+  suggest().catch(() => {}); // a convenience, as on the other tab
 };
