@@ -33,8 +33,8 @@ def exactly(one: Request) -> int:
     return one.most_tokens // 4
 
 
-def test_what_fits_by_its_bytes_alone_is_not_counted() -> None:
-    short = request([Message("user", "hello")])
+def test_what_surely_fits_is_not_counted() -> None:
+    short = request([Message("user", "hello " * 500)])
     assert fit(short, 8_000, lambda _: pytest.fail("counted")) is short
 
 

@@ -314,3 +314,14 @@ def test_what_only_the_adapter_may_tell_is_not_believed_elsewhere(
         assert reply.headers["x-request-id"] != "mine"
         statuses.append(reply.status_code)
     assert statuses == [200, 429]
+
+
+def test_without_redis_chat_may_be_refused(serve: Serve, anthropic: LlmStub, http: httpx.Client) -> None:
+    down = {"UPSTASH_REDIS_REST_URL": "http://127.0.0.1:9"}
+    serve(anthropic=anthropic, CHAT_WITHOUT_REDIS="refuse", **down)
+    refused = http.post("/api/chat", json=STREAM)
+    assert (refused.status_code, refused.json()["code"]) == (503, "limits_unavailable")
+    serve(anthropic=anthropic, CHAT_QUOTA="1", **down)
+    anthropic.default = TELLS
+    assert http.post("/api/chat", json=QUESTION).json()["meta"]["degraded"] is True
+    assert http.post("/api/chat", json=QUESTION).status_code == 429, "this environment counts alone"

@@ -45,14 +45,14 @@ class Query(_Arguments):
     """Ask the database one question in plain language and get its rows. The user sees the rows, the SQL and its
     parameters too. Put every value into the question itself, such as "top 5 products by revenue in 2024"."""
 
-    question: str = Field(description="A complete question in plain language, never SQL.")
+    question: str = Field(description="A complete question in one plain sentence, never SQL.")
     limit: int | None = Field(None, description="Most rows wanted.", ge=1)
 
 
 class Explain(_Arguments):
     """How the database would answer a question: the SQL and its estimated cost. Nothing is run."""
 
-    question: str = Field(description="A complete question in plain language, never SQL.")
+    question: str = Field(description="A complete question in one plain sentence, never SQL.")
 
 
 class ListTables(_Arguments):

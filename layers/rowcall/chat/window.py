@@ -25,13 +25,14 @@ Count = Callable[[Request], int | None]
 def fit(request: Request, limit: int, count: Count) -> Request:
     """`request` with at most `limit` tokens, by `count` where it knows them and else by an estimate on the safe side.
 
-    `count` is asked only when there are so many bytes that it matters. What cannot be made to fit is as short as it
-    gets.
+    `count` takes a request of its own, so it is asked only where the estimate does not fit. What cannot be made to fit
+    is as short as it gets.
     """
-    if request.most_tokens <= limit:
+    estimated = request.most_tokens // BYTES_A_TOKEN
+    if estimated <= limit:
         return request
     known = count(request)
-    size = known if known is not None else _estimate(request)
+    size = known if known is not None else estimated
     if size <= limit:
         return request
     scale = size / request.most_tokens
@@ -43,10 +44,6 @@ def fit(request: Request, limit: int, count: Count) -> Request:
                 break
             fitted = _shrink(request, fitted.most_tokens * 0.9 * limit / exact)
     return fitted
-
-
-def _estimate(request: Request) -> int:
-    return request.most_tokens // BYTES_A_TOKEN
 
 
 def _shrink(request: Request, limit: float) -> Request:
