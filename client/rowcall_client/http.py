@@ -9,6 +9,7 @@ import ipaddress
 import json
 import time
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Literal, Self, cast
 
@@ -86,24 +87,24 @@ class Rowcall:
         self, question: str, *, limit: int | None = None, timezone: str | None = None, fresh: bool = False
     ) -> Answer:
         """Rows for a question, and how they were found."""
-        return cast(Answer, self.request("POST", "/api/query", _question(question, limit, timezone, fresh)).json())
+        return cast(Answer, self._told("data", "POST", "/api/query", _question(question, limit, timezone, fresh)))
 
     def explain(self, question: str, *, limit: int | None = None, timezone: str | None = None) -> Explanation:
         """The plan for a question; nothing is run."""
-        return cast(Explanation, self.request("POST", "/api/explain", _question(question, limit, timezone)).json())
+        return cast(Explanation, self._told("plan", "POST", "/api/explain", _question(question, limit, timezone)))
 
     def tables(self) -> list[TableSummary]:
-        return cast(list[TableSummary], self.request("GET", "/api/tables").json()["tables"])
+        return cast(list[TableSummary], self._told("tables", "GET", "/api/tables")["tables"])
 
     def table(self, name: str) -> Table:
-        return cast(Table, self.request("GET", f"/api/tables/{_segment(name)}").json())
+        return cast(Table, self._told("columns", "GET", f"/api/tables/{_segment(name)}"))
 
     def chat(
         self, messages: Sequence[Message], *, conversation_id: str | None = None, timezone: str | None = None
     ) -> ChatReply:
         """The reply to the last of `messages`, told whole."""
         body = _talk(messages, conversation_id, timezone)
-        return cast(ChatReply, self.request("POST", "/api/chat", body).json())
+        return cast(ChatReply, self._told("message", "POST", "/api/chat", body))
 
     def stream(
         self, messages: Sequence[Message], *, conversation_id: str | None = None, timezone: str | None = None
@@ -120,17 +121,21 @@ class Rowcall:
                     raise _problem(response)
                 for event in _events(response.iter_bytes()):
                     if event.name == "error":
-                        raise Problem(cast(ProblemDocument, event.data), event.data.get("status", 500))
+                        raise _told_of(event.data, 200)
                     yield event
                     if event.name == "done":
                         return
         except httpx2.HTTPError as error:
             raise self._unreachable(error) from error
+        except ValueError as error:  # an event that is no JSON
+            raise self._stranger() from error
         raise Unreachable("The reply was cut off before it was whole.")
 
     def conversations(self) -> list[ConversationSummary]:
         """The latest conversations of whoever asks."""
-        return cast(list[ConversationSummary], self.request("GET", "/api/conversations").json()["conversations"])
+        return cast(
+            list[ConversationSummary], self._told("conversations", "GET", "/api/conversations")["conversations"]
+        )
 
     def submit(
         self,
@@ -143,15 +148,15 @@ class Rowcall:
         """Questions to be answered later, or with `jsonl` or `csv` exported: every row into a file."""
         fields = {"queries": list(questions), "format": format, "limit": limit, "timezone": timezone}
         body = {name: value for name, value in fields.items() if value is not None}
-        return cast(Job, self.request("POST", "/api/jobs", body).json())
+        return cast(Job, self._told("results", "POST", "/api/jobs", body))
 
     def jobs(self) -> list[JobSummary]:
         """The latest jobs of whoever asks."""
-        return cast(list[JobSummary], self.request("GET", "/api/jobs").json()["jobs"])
+        return cast(list[JobSummary], self._told("jobs", "GET", "/api/jobs")["jobs"])
 
     def job(self, job_id: str) -> Job:
         """How far a job is, and its results so far."""
-        return cast(Job, self.request("GET", f"/api/jobs/{_segment(job_id)}").json())
+        return cast(Job, self._told("results", "GET", f"/api/jobs/{_segment(job_id)}"))
 
     def wait(self, job_id: str, seconds: float) -> Job:
         """A job that has ended. Raises `Unreachable` when it has not after so many seconds."""
@@ -166,7 +171,7 @@ class Rowcall:
 
     def cancel(self, job_id: str) -> JobSummary:
         """Nothing more of it is run."""
-        return cast(JobSummary, self.request("DELETE", f"/api/jobs/{_segment(job_id)}").json())
+        return cast(JobSummary, self._told("state", "DELETE", f"/api/jobs/{_segment(job_id)}"))
 
     def download(self, file: File) -> Iterator[bytes]:
         """The content of a job's file, from where it is kept; the API key does not go there."""
@@ -180,16 +185,25 @@ class Rowcall:
             raise Unreachable(f"The download broke ({type(error).__name__}).") from error
 
     def request(self, method: str, path: str, body: object = None) -> httpx2.Response:
-        """A response whose body is a JSON document."""
+        """A response that is no error."""
         try:
             response = self._http.request(method, path, json=body)
         except httpx2.HTTPError as error:
             raise self._unreachable(error) from error
         if not response.is_success:
             raise _problem(response)
-        if not response.headers.get("content-type", "").startswith("application/json"):
-            raise Unreachable(f"{self.url} answers, but not as rowcall does.")
         return response
+
+    def _told(self, member: str, method: str, path: str, body: object = None) -> Any:
+        """The document that is answered, which has `member`."""
+        with suppress(ValueError):
+            told = self.request(method, path, body).json()
+            if isinstance(told, dict) and member in told:
+                return told
+        raise self._stranger()
+
+    def _stranger(self) -> Unreachable:
+        return Unreachable(f"{self.url} answers, but not as rowcall does.")
 
     def _unreachable(self, error: httpx2.HTTPError) -> Unreachable:
         match error:
@@ -237,14 +251,23 @@ def _segment(name: str) -> str:
     return "".join(chr(byte) if chr(byte).isalnum() and byte < 128 else f"%{byte:02X}" for byte in name.encode())
 
 
-def _problem(response: httpx2.Response) -> RowcallError:
+def _problem(response: httpx2.Response) -> Problem:
     try:
         document = response.json()
-        if not isinstance(document["detail"], str) or not isinstance(document["code"], str):
-            raise TypeError
-    except (ValueError, KeyError, TypeError):
-        document = {"code": "http", "detail": f"The answer was HTTP {response.status_code}, and not rowcall's."}
-    return Problem(document, response.status_code, response.headers.get("retry-after"))
+    except ValueError:
+        document = None
+    return _told_of(document, response.status_code, response.headers.get("retry-after"))
+
+
+def _told_of(document: Any, status: int, retry_after: str | None = None) -> Problem:
+    """What `document` tells, whoever wrote it."""
+    match document:
+        case {"code": str(), "detail": str()}:
+            told = cast(ProblemDocument, document)
+            return Problem(told, told.get("status", status), retry_after)
+        case _:
+            told = {"code": "http", "detail": f"The answer was HTTP {status}, and not rowcall's."}
+            return Problem(told, status, retry_after)
 
 
 def _events(chunks: Iterator[bytes]) -> Iterator[Event]:

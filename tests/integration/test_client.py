@@ -262,6 +262,9 @@ def test_nobody_there(installed: Path) -> None:
     [
         (b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nhi", 4, "not as rowcall does"),
         (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 2\r\n\r\n\x1b[", 1, "HTTP 502"),
+        (b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{"', 4, "not as rowcall does"),
+        (b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"ok": true}', 4, "not as rowcall does"),
+        (b'HTTP/1.1 400 Bad Request\r\nContent-Length: 13\r\n\r\n{"detail": 7}', 1, "HTTP 400"),
         (b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n", 1, "HTTP 302"),
         (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{", 4, "broke"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", 4, "broke"),
@@ -387,7 +390,11 @@ def test_a_conversation_at_a_terminal(installed: Path, url: str) -> None:
     assert terminal.end() == 0, terminal.seen
     terminal = Terminal(installed, "chat", "--url", url)
     terminal.read_until("› ")
-    terminal.process.send_signal(signal.SIGINT)
+    for _ in range(20):  # one that comes just before it waits for a key is noticed with the next
+        terminal.process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            terminal.process.wait(1)
+            break
     assert terminal.end() == 130, terminal.seen
     assert "Traceback" not in terminal.seen
 
@@ -570,6 +577,18 @@ def test_a_reply_that_fails_on_its_way_is_a_problem() -> None:
     with answering(STREAM, told) as url, Rowcall(url) as client, pytest.raises(Problem, match="Too slow") as failed:
         list(client.stream(SAID))
     assert failed.value.status == 504
+
+
+@pytest.mark.parametrize("told", [b"data: {\n\n", b"event: text\ndata: \xff\n\n"])
+def test_events_that_are_none_are_told_of(told: bytes) -> None:
+    with (
+        answering(STREAM, told) as url,
+        Rowcall(url) as client,
+        pytest.raises(Unreachable, match="not as rowcall does"),
+    ):
+        list(client.stream(SAID))
+    with answering(STREAM, b"event: error\ndata: {}\n\n") as url, Rowcall(url) as client, pytest.raises(Problem):
+        list(client.stream(SAID))
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
