@@ -23,7 +23,7 @@ def measure(stack: Stack, sizes: tuple[int, ...], times: int) -> Figures:
         services.close()
     rows = []
     for size in sizes:
-        floor, engine, handler = (found[f"{name} {size}"] for name in ("floor", "engine", "handler"))
+        floor, engine, handler = (found[f"{name} {size}"].ms for name in ("floor", "engine", "handler"))
         rows.append((size, floor, engine, engine / floor, handler, handler / floor))
     return Figures(
         name="rows",

@@ -46,7 +46,7 @@ def _all(stack: Stack) -> Iterator[Figures]:
     yield rows.measure(stack, (1, 10, 50, 100, 500), 150)
     yield front_door.measure(stack, 400)
     yield concurrency.measure(stack, (1, 2, 4, 8, 16, 32, 64), 3.0)
-    yield chat.measure(stack, (0.0, 0.02, 0.1), 60)
+    yield chat.measure(stack, (0.0, 0.02, 0.1), 30)
     yield tables.measure(stack, (10, 30, 100, 300, 1_000), 20)
     yield cold_start.measure(stack, 15)
     yield cold_start.sizes()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from benchmarks import figures, report
 from benchmarks.figures import Figures, Plot
 
@@ -58,7 +56,6 @@ Things, counted.
     )
 
 
-@pytest.mark.skipif(not report.JSON.exists(), reason="nothing was measured yet")
 def test_the_committed_page_is_made_from_the_committed_figures() -> None:
     document = json.loads(report.JSON.read_text())
     assert report.MARKDOWN.read_text() == report.markdown(document)
