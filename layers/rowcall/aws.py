@@ -44,8 +44,12 @@ def queues(*, wait: float = 0) -> Any:
 
 
 def bucket(name: str) -> Any:
-    """An S3 bucket, with time to store a part. Its links lead to its own region: no signature outlives a redirect."""
+    """An S3 bucket, with time to store a part.
+
+    Its region's endpoint is named outright: links would else lead to us-east-1, and no signature outlives a redirect.
+    """
     import boto3
 
-    config = patience(20, signature_version="s3v4", s3={"addressing_style": "virtual"})
-    return boto3.resource("s3", config=config).Bucket(name)
+    config = patience(20, signature_version="s3v4")
+    endpoint = boto3.client("s3", config=config).meta.endpoint_url
+    return boto3.resource("s3", config=config, endpoint_url=endpoint).Bucket(name)

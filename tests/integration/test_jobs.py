@@ -611,7 +611,7 @@ def test_a_link_leads_to_the_buckets_own_region(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
     link = exports.Bucket(aws.bucket("files"), link_seconds=60).link(records.File("a/b.csv", 1, 1))
-    assert link.startswith("https://files.s3.eu-west-3.amazonaws.com/a/b.csv?X-Amz-Algorithm=AWS4-HMAC-SHA256&")
+    assert link.startswith("https://s3.eu-west-3.amazonaws.com/files/a/b.csv?X-Amz-Algorithm=AWS4-HMAC-SHA256&")
     assert "X-Amz-Expires=60" in link
 
 
