@@ -54,6 +54,7 @@ def draw(found: Figures, to: Path) -> None:
 
     mpl.use("svg")
     from matplotlib import pyplot
+    from matplotlib.ticker import FuncFormatter, LogFormatter, NullFormatter
 
     assert found.plot  # noqa: S101 -- narrows the type
     column = found.headings.index
@@ -65,6 +66,11 @@ def draw(found: Figures, to: Path) -> None:
         if found.plot.log:
             axes.set_xscale("log")
             axes.set_yscale("log")
+            axes.set_xticks([row[column(found.plot.x)] for row in found.rows], minor=False)
+            axes.xaxis.set_minor_formatter(NullFormatter())
+            for formatted in (axes.xaxis.set_major_formatter, axes.yaxis.set_major_formatter):
+                formatted(FuncFormatter(lambda value, _: f"{value:,g}"))
+            axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
         axes.set_xlabel(found.plot.x)
         axes.set_ylabel(found.plot.unit)
         axes.grid(visible=True, which="major", alpha=0.3)
