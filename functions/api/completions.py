@@ -19,6 +19,7 @@ from starlette.responses import Response
 from api import markdown, problems
 from api.dependencies import TalkerDep
 from api.streaming import Events, streamed, whole
+from api.told import Told
 from rowcall import document
 from rowcall.chat import Beat, Done, Event, Failed, Message, Rows, Text, Tool, Usage
 from rowcall.document import Document
@@ -67,42 +68,42 @@ class CompletionRequest(BaseModel):
     stream_options: StreamOptions | None = None
 
 
-class Model(BaseModel):
+class Model(Told):
     id: str
     object: Literal["model"] = "model"
     created: int = CREATED
     owned_by: str = "rowcall"
 
 
-class ModelList(BaseModel):
+class ModelList(Told):
     object: Literal["list"] = "list"
     data: list[Model]
 
 
-class ErrorDocument(BaseModel):
+class ErrorDocument(Told):
     """An error in OpenAI's shape; `error.code` is one of ours."""
 
     error: dict[str, Any]
 
 
-class Spoke(BaseModel):
+class Spoke(Told):
     role: Literal["assistant"]
     content: str = Field(description="Prose, and behind it the rows and the SQL that it rests on, as Markdown.")
     refusal: None
 
 
-class Choice(BaseModel):
+class Choice(Told):
     index: int
     message: Spoke
     logprobs: None
     finish_reason: Literal["stop", "length"] = Field(description="`length`: the model stopped at its longest reply.")
 
 
-class CachedTokens(BaseModel):
+class CachedTokens(Told):
     cached_tokens: int
 
 
-class CompletionUsage(BaseModel):
+class CompletionUsage(Told):
     """What the models took that spoke; what planning took is not in it."""
 
     prompt_tokens: int
@@ -111,7 +112,7 @@ class CompletionUsage(BaseModel):
     prompt_tokens_details: CachedTokens
 
 
-class Completion(BaseModel):
+class Completion(Told):
     id: str
     object: Literal["chat.completion"]
     created: int

@@ -9,17 +9,19 @@ import math
 import time
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import dependencies, problems, web_adapter
 from rowcall import settings, telemetry
 from rowcall.admission import Verdict
 from rowcall.trace import Trace
+
+if TYPE_CHECKING:
+    from starlette.middleware.cors import CORSMiddleware
 
 SECURITY_HEADERS = {
     "strict-transport-security": "max-age=63072000; includeSubDomains; preload",
@@ -54,6 +56,8 @@ class Cors:
             return
         origins = dependencies.services().settings.cors_origin
         if self._cors is None or tuple(self._cors.allow_origins) != origins:
+            from starlette.middleware.cors import CORSMiddleware
+
             self._cors = CORSMiddleware(
                 self.app,
                 allow_origins=origins,
