@@ -43,6 +43,15 @@ $(SAM): requirements/sam.txt | $(BIN)/uv
 	@$(BIN)/uv pip sync --python $(SAM_VENV)/bin/python --require-hashes $< 2>&1 | $(BRIEFLY)
 	@touch $@
 
+CHECKOV_VENV := .venv-checkov
+CHECKOV := $(CHECKOV_VENV)/bin/checkov
+
+$(CHECKOV): requirements/checkov.txt | $(BIN)/uv
+	@echo "· installing requirements/checkov.txt (once)"
+	@test -x $(CHECKOV_VENV)/bin/python || $(PYTHON) -m venv $(CHECKOV_VENV)
+	@$(BIN)/uv pip sync --python $(CHECKOV_VENV)/bin/python --require-hashes $< 2>&1 | $(BRIEFLY)
+	@touch $@
+
 .PHONY: demo
 demo: $(VENV)/local ## start everything here, ask a few questions over HTTP, stop everything
 	@$(BIN)/python -m local.demo
@@ -72,12 +81,13 @@ eval: $(VENV)/dev ## how many questions are answered rightly: SUITE=evals/shop P
 	@$(BIN)/python -m $(if $(filter paraphrases,$(notdir $(SUITE))),evals.paraphrases_run,evals.run $(SUITE) $(PLANNER))
 
 .PHONY: check
-check: $(VENV)/dev $(SAM) ## format, lint, types, template, then the tests
+check: $(VENV)/dev $(SAM) $(CHECKOV) ## format, lint, types, template, then the tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(SAM) validate
 	@$(SAM_VENV)/bin/cfn-lint --regions eu-west-1 us-east-1 --template stacks/*.yaml
+	@$(CHECKOV) --config-file .checkov.yaml
 	@$(MAKE) test
 
 ARCH ?= arm64
@@ -151,6 +161,6 @@ docs: $(VENV)/dev ## write what is generated in docs/: configuration, errors, op
 
 .PHONY: lock
 lock: $(BIN)/uv ## pin every dependency, with hashes, after editing a .in file
-	@for file in layers/dependencies/requirements requirements/local requirements/dev requirements/bench requirements/runtime requirements/sam requirements/uv; do \
+	@for file in layers/dependencies/requirements requirements/local requirements/dev requirements/bench requirements/runtime requirements/sam requirements/checkov requirements/uv; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 			--no-emit-index-url --output-file $$file.txt $$file.in; done

@@ -25,7 +25,7 @@ from warmer.main import MEASURE
 Resources = Callable[[str], dict[str, Any]]
 
 FOLDERS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/__init__.py"))
-KNOWS_NO_RESOURCES = {"Trace", "StandInTheNetwork"}
+KNOWS_NO_RESOURCES = {"Trace", "StandInTheNetwork", "AskBedrock"}
 """Statements whose actions AWS grants for everything or not at all."""
 OBJECTS = [{"Fn::Sub": "${ExportsBucket.Arn}/*"}]
 """Resources that are all of one bucket."""
