@@ -108,10 +108,13 @@ def left_out(answer: Answer, shown: int, columns: int) -> str:
 def sql(console: Console, statement: str, params: Sequence[Any]) -> None:
     """A statement and its parameters."""
     text = plain(statement, keep="\n\t")
-    console.print(Padding(Syntax(text, "postgresql", word_wrap=True, background_color="default"), (0, 2)))
-    if params:
-        values = ", ".join(f"${number} = {plain(repr(value))}" for number, value in enumerate(params, 1))
+    values = ", ".join(f"${number} = {plain(repr(value))}" for number, value in enumerate(params, 1)) or "no parameters"
+    if console.is_terminal:
+        console.print(Padding(Syntax(text, "postgresql", word_wrap=True, background_color="default"), (0, 2)))
         console.print(Padding(Text(values, "dim"), (0, 2)))
+    else:  # neither wrapped nor filled up
+        for line in [*text.splitlines(), values]:
+            console.print(Text(f"  {line}"), soft_wrap=True)
 
 
 def layer(answer: Answer) -> str:

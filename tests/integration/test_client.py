@@ -208,6 +208,7 @@ def test_the_sql_and_its_parameters_are_shown_when_asked_for(installed: Path, ur
     assert "SELECT" not in rowcall(installed, "ask", QUESTION, "--url", url).stdout
     assert "SELECT" in (table := rowcall(installed, "ask", QUESTION, "--url", url, "--sql")).stdout
     assert "$1 = 5" in table.stdout
+    assert all(len(line) < 1000 for line in table.stdout.splitlines())
     as_csv = rowcall(installed, "ask", QUESTION, "--url", url, "--sql", "-o", "csv")
     assert "SELECT" in as_csv.stderr
     assert as_csv.stdout.count("\r\n") == 6
