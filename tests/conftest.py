@@ -12,14 +12,17 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
+import boto3
 import pytest
 
+from api import idempotency
 from local import queues, tables
 from local.aws import REGION, Aws
 from local.bridge import Bridge
@@ -28,6 +31,11 @@ from local.stack import SHOP, Stack
 from rowcall import telemetry
 
 NUMBERS = count(1)
+
+# Tests that run in the background or under nohup were handed signals that are ignored, and would hand them on: a stack
+# leaves those ignored. A signal that is handled here has its default in a child.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, lambda *_: sys.exit(128 + signal.SIGHUP))
 
 
 class Stdout:
@@ -45,6 +53,14 @@ def _log_to_a_stdout_that_is_open() -> None:
     for handler in telemetry.logger().handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.stream = Stdout()
+
+
+@pytest.fixture(autouse=True)
+def _aws_of_this_test_alone() -> Iterator[None]:
+    """Credentials and addresses that the SDK and Powertools would keep for the whole process."""
+    yield
+    boto3.DEFAULT_SESSION = None
+    idempotency._store.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -29,17 +29,14 @@ from local.postgres import READER, SQL, Postgres
 from local.processes import ROOT, STATE, Failed, Processes
 from local.stack import SHOP, Stack
 
-# A stack in a process of its own: says what it started, then waits to be ended. Tests that run in the background or
-# under nohup hand down signals that are ignored, and a stack leaves those ignored.
+# A stack in a process of its own: says what it started, then waits to be ended.
 ELSEWHERE = """
-import json, signal, sys, time
+import json, sys, time
 from pathlib import Path
 import local.postgres
 import psutil
 from local.stack import Stack
 
-signal.signal(signal.SIGINT, signal.default_int_handler)
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
 aws, clusters = sys.argv[1:]
 local.postgres.STATE = Path(clusters)
 with Stack({}, shop=False, aws=bool(aws)) as stack:
