@@ -83,8 +83,9 @@ class Month:
             "Upstash": self.questions * self.redis_commands / 100_000 * usd("redis_commands_100k"),
             "DynamoDB": requests * self._tables(),
             "SQS": requests * given("job_share") * 3 * usd("sqs_million"),
-            "Logs, metrics": self._gb("log_bytes") * usd("logs_gb")
+            "Logs, metrics, alarms": self._gb("log_bytes") * usd("logs_gb")
             + given("metrics") * usd("metric")
+            + given("alarms") * usd("alarm")
             + usd("dashboard"),
             "Secrets": usd("secret"),
             "Models": self.plans * cost_of_a_plan(self.model),
@@ -150,7 +151,7 @@ def document() -> str:
                 "Computed by [`docs/cost.py`](cost.py) from [`docs/cost.json`](cost.json): list prices of us-east-1 "
                 "where not said otherwise, without free tiers and discounts. Measured inputs are of the sample shop on "
                 "one machine, assumed ones are ours: put your own in and run `make docs`. All is in dollars a month. "
-                "Not in it: alarms, traces, backups, CloudFront and keys of your own, whose prices were not looked up.",
+                "Not in it: traces, backups, CloudFront and keys of your own, whose prices were not looked up.",
                 "## By component",
                 _components(months),
                 "## Without what can be turned off",

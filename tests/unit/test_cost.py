@@ -56,3 +56,12 @@ def test_a_limit_is_met_at_the_volume_that_is_told() -> None:
 
 def test_the_model_is_the_default_one() -> None:
     assert cost.DATA["inputs"]["model"]["value"] == Settings.model_fields["anthropic_model"].default
+
+
+def test_what_is_counted_in_the_template_is_what_is_there() -> None:
+    root = Path(cost.__file__).parents[1]
+    templates = [root / "template.yaml", *sorted((root / "stacks").glob("*.yaml"))]
+    text = "\n".join(path.read_text() for path in templates)
+    assert cost.given("alarms") == text.count("Type: AWS::CloudWatch::Alarm\n")
+    assert cost.given("memory_gb") * 1024 == pytest.approx(1769, abs=0.5)
+    assert "MemorySize: 1769" in text
