@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import json
+import tomllib
 from pathlib import Path
 
+import yaml
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
@@ -91,7 +93,51 @@ def drills() -> str:
     return "\n".join(lines) + "\n"
 
 
+class _Template(yaml.SafeLoader):
+    """CloudFormation's short forms are read as what they hold."""
+
+
+def _held(loader: _Template, _: str, node: yaml.Node) -> object:
+    match node:
+        case yaml.MappingNode():
+            return loader.construct_mapping(node, deep=True)
+        case yaml.SequenceNode():
+            return loader.construct_sequence(node, deep=True)
+        case _:
+            return str(node.value)
+
+
+_Template.add_multi_constructor("!", _held)
+
+
+def deployment() -> str:
+    """Every parameter of the template, with what the stages of samconfig.toml make of it, as Markdown."""
+    root = HERE.parent
+    parameters = yaml.load((root / "template.yaml").read_text(encoding="utf-8"), _Template)["Parameters"]  # noqa: S506
+    stages = {
+        stage: dict(pair.split("=", 1) for pair in section["deploy"]["parameters"]["parameter_overrides"].split())
+        for stage, section in tomllib.loads((root / "samconfig.toml").read_text(encoding="utf-8")).items()
+        if stage in parameters["Stage"]["AllowedValues"]
+    }
+    lines = [
+        "# Deployment",
+        "",
+        "The parameters of `template.yaml`. `make deploy STAGE=… GUIDED=1` asks for them and writes what is answered",
+        "into `samconfig.toml`, where each stage has its sizes. What each part costs is said in the template, and in",
+        "[cost.md](cost.md); what to do when something is wrong, in [operations.md](operations.md).",
+        "",
+        f"| parameter | default | {' | '.join(stages)} | what it is |",
+        f"|---|---|{'---|' * len(stages)}---|",
+    ]
+    for name, parameter in parameters.items():
+        default = "*asked for*" if "Default" not in parameter else _default(parameter["Default"])
+        sizes = " | ".join(f"`{given[name]}`" if name in given else "" for given in stages.values())
+        lines.append(f"| `{name}` | {default} | {sizes} | {' '.join(parameter['Description'].split())} |")
+    return "\n".join(lines) + "\n"
+
+
 FILES = {
+    "deployment.md": deployment,
     "configuration.md": configuration,
     "errors.md": errors,
     "openapi.json": openapi,
