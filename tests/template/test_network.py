@@ -65,9 +65,15 @@ def test_no_network_is_needed_for_a_database_that_is_reached_without() -> None:
 
 def test_an_existing_network_gets_the_functions() -> None:
     rendered = render(**EXISTING)
-    for function in functions(rendered).values():
-        assert function["VpcConfig"] == {"SubnetIds": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"]}
+    for name, function in functions(rendered).items():
+        if name != "ReleaseGate":
+            assert function["VpcConfig"] == {"SubnetIds": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"]}
     assert statement(rendered, "StandInTheNetwork")
+
+
+@pytest.mark.parametrize("parameters", [EXISTING, {"Network": "create", "NatGateway": "no"}], ids=["existing", "made"])
+def test_the_gate_reaches_lambda_and_codedeploy_wherever_the_others_stand(parameters: dict[str, str]) -> None:
+    assert "VpcConfig" not in functions(render(**parameters))["ReleaseGate"]
 
 
 def test_an_existing_database_lets_in_by_iam() -> None:

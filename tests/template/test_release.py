@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from local.processes import ROOT
 from release_gate.checks import MOST_INVOCATIONS
 from release_gate.main import INVOKE_SECONDS
-from tests.template.conftest import render
+from tests.template.conftest import ASKED, of_type, render, transformed
 from tests.template.test_template import Resources
 
 TO_TELL_SECONDS = 20
@@ -39,6 +42,20 @@ def test_a_version_passes_the_gate_before_it_serves(resources: Resources, render
     (version,) = [name for name in resources("Lambda::Version") if name.startswith("ApiFunctionVersion")]
     assert alias["Properties"]["FunctionVersion"] == {"Fn::GetAtt": [version, "Version"]}
     assert gate["Environment"]["Variables"]["RELEASE_TARGET"] == {"Ref": version}
+
+
+@pytest.mark.parametrize("layer", ["rowcall", "dependencies"])
+def test_what_changed_in_a_layer_alone_is_a_new_version_too(layer: str, tmp_path: Path) -> None:
+    def versions(content: str) -> dict[str, str]:
+        path = tmp_path / f"{content}.yaml"
+        path.write_text(template.replace(f"ContentUri: layers/{layer}\n", f"ContentUri: s3://bucket/{content}\n"))
+        found = of_type(transformed(str(path), json.dumps(ASKED)), "Lambda::Version")
+        return {name.partition("Version")[0]: name for name in found}
+
+    template = (ROOT / "template.yaml").read_text()
+    former, new = versions("former"), versions("new")
+    assert former.keys() == new.keys() >= set(SERVING)
+    assert not set(former.values()) & set(new.values())
 
 
 def test_the_gate_has_time_for_its_checks_and_to_tell(resources: Resources) -> None:
