@@ -139,7 +139,7 @@ def deployed(stack: Stack, **parameters: str) -> Iterator[Deployment]:
     with tempfile.TemporaryDirectory(dir=BUILDS) as directory:
         folder = Path(directory)
         _client(stack, "s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-        template = evaluate(_transformed(_packaged(stack, folder), given), given)
+        template = evaluate(transformed(_packaged(stack, folder), given), given)
         kept, left_out = without(template, LACKS)
         (folder / "deployed.json").write_text(json.dumps(kept))
         _sam(stack, "deploy", "--template-file", folder / "deployed.json", *_HOW)
@@ -235,7 +235,8 @@ def _packaged(stack: Stack, folder: Path) -> Path:
     return packaged
 
 
-def _transformed(packaged: Path, parameters: Mapping[str, str]) -> Any:
+def transformed(packaged: Path, parameters: Mapping[str, str]) -> Any:
+    """A template as SAM transforms it; raises `Failed`."""
     done = subprocess.run(
         [ROOT / ".venv-sam/bin/python", "-I", TRANSFORM, packaged, json.dumps(parameters)],
         capture_output=True,

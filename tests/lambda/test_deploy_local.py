@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from moto.cloudformation.parsing import resource_class_from_type
 
-from local.deploy import LACKS, Deployment, deployed, sent, token
+from local.deploy import LACKS, Deployment, deployed, sent, token, transformed, without
 from local.processes import ROOT
 from local.stack import Stack
+from tests.template.evaluate import evaluate
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -46,6 +47,17 @@ def test_every_function_is_deployed_with_an_environment_that_is_resolved(deploym
             assert isinstance(value, str)
             assert "left-out" not in value, name
             assert "${" not in value, name
+
+
+@pytest.mark.parametrize("nat", ["yes", "no"])
+def test_the_network_that_a_deployment_may_ask_for_is_made_whole(deployment: Deployment, nat: str) -> None:
+    network = evaluate(transformed(ROOT / "stacks/network.yaml", {}), {"Stage": "dev", "NatGateway": nat})
+    kept, left_out = without(network, LACKS)
+    assert not left_out
+    cloudformation = deployment.client("cloudformation")
+    cloudformation.create_stack(StackName=f"network-{nat}", TemplateBody=json.dumps(kept))
+    made = cloudformation.describe_stack_resources(StackName=f"network-{nat}")["StackResources"]
+    assert {one["LogicalResourceId"] for one in made} == network["Resources"].keys()
 
 
 @pytest.mark.parametrize("name", EVENTS)
