@@ -19,6 +19,7 @@ from rowcall.errors import Problem
 
 router = APIRouter(tags=["mcp"])
 
+RESPONSE = {"application/json": {"schema": {"type": "object", "title": "A JSON-RPC 2.0 response"}}}
 MESSAGE = {
     "requestBody": {
         "required": True,
@@ -31,8 +32,10 @@ MESSAGE = {
     "/mcp",
     openapi_extra=MESSAGE,
     responses={
-        200: {"content": {"application/json": {"schema": {"type": "object", "title": "A JSON-RPC 2.0 response"}}}},
+        200: {"content": RESPONSE},
         202: {"description": "A notification was taken."},
+        400: {"description": "A protocol error: this is no message of MCP.", "content": RESPONSE},
+        404: {"description": "A protocol error: there is no such method.", "content": RESPONSE},
         **problems.responses(*problems.SIGN_IN, "forbidden", "payload_too_large", "unsupported_media_type"),
     },
 )

@@ -109,6 +109,10 @@ def test_every_answer_is_as_documented(
             elif isinstance(case.body, dict) and path == "/v1/chat/completions":
                 said = [{"role": "user", "content": question}]
                 case.body = {"model": "rowcall", "messages": said, "stream": case.body.get("stream")}
+            elif isinstance(case.body, dict) and path == "/mcp":
+                case.body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+            elif path == "/v1/models/{model}":
+                case.path_parameters["model"] = "rowcall"
             elif isinstance(case.body, dict) and path == "/api/chat":
                 case.body["messages"] = [{"role": "user", "content": question}]
             elif isinstance(case.body, dict):
