@@ -127,6 +127,8 @@ class Rowcall:
                         return
         except httpx2.HTTPError as error:
             raise self._unreachable(error) from error
+        except UnicodeEncodeError:  # what was said, and nothing that was told
+            raise
         except ValueError as error:  # an event that is no JSON
             raise self._stranger() from error
         raise Unreachable("The reply was cut off before it was whole.")
@@ -196,8 +198,9 @@ class Rowcall:
 
     def _told(self, member: str, method: str, path: str, body: object = None) -> Any:
         """The document that is answered, which has `member`."""
+        response = self.request(method, path, body)
         with suppress(ValueError):
-            told = self.request(method, path, body).json()
+            told = response.json()
             if isinstance(told, dict) and member in told:
                 return told
         raise self._stranger()

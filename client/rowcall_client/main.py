@@ -73,6 +73,9 @@ def main(arguments: list[str]) -> int:
         except RowcallError as error:
             show.failure(errors, error)
             return _code(error)
+        except UnicodeError:
+            show.failure(errors, ValueError("What was said is no text in the encoding of this terminal."))
+            return MISUSED
 
 
 def _code(error: RowcallError) -> int:

@@ -462,6 +462,19 @@ def test_wrong_use(installed: Path, arguments: list[str]) -> None:
     assert done.stderr.startswith("usage: rowcall")
 
 
+@pytest.mark.parametrize("command", ["ask", "chat", "tables"])
+def test_what_is_no_text_is_told_of(installed: Path, url: str, command: str) -> None:
+    written = [installed / "bin" / "rowcall", command, "--url", url]
+    for given, piped in (([b"caf\xe9"], b""), ([], b"caf\xe9")):
+        if piped and command == "tables":
+            continue
+        done = subprocess.run(
+            [*written, *given], input=piped, env=environ(installed), capture_output=True, timeout=60, check=False
+        )
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert "What was said is no text" in done.stderr.decode()
+
+
 @pytest.fixture
 def busy(jobs: Jobs) -> Iterator[str]:
     """The app with a worker behind it, which takes what comes."""
