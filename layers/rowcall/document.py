@@ -57,6 +57,12 @@ def of_answer(answered: Answer, seconds: float, request_id: str, *, near_miss: b
     }
 
 
+def again(told: Document, request_id: str) -> Document:
+    """An answer's document, told once more: nothing is paid for it."""
+    spent = {"cost_usd": 0.0, "tokens": {"input": 0, "output": 0}}
+    return {**told, "meta": {**told["meta"], **spent, "request_id": request_id}}
+
+
 def of_explanation(query: str, told: Explanation) -> Document:
     """The plan for `query`, and Postgres's EXPLAIN of it."""
     return {

@@ -12,6 +12,7 @@ from rowcall.chat import Message
 from rowcall.chat.models import Call, Entry, Found, Request, Result, Using
 from rowcall.chat.tools import schemas
 from rowcall.chat.window import fit, turns
+from rowcall.planners.prompt import block
 
 TOOL = Call("call_1", "query", '{"question": "count orders"}')
 
@@ -64,7 +65,7 @@ def test_a_last_turn_that_is_too_long_keeps_its_newest_result() -> None:
     fitted = fit(request(rounds), 8_000, exactly)
     found = [entry.results[0].content for entry in fitted.entries if isinstance(entry, Found)]
     assert len(found) == 8, "every call keeps a result"
-    assert found[0] == "shape 0 (left out for length)"
+    assert found[0] == block("left out", "shape 0"), "data still, between marks"
     assert found[-1].startswith("row 7 row 7")
 
 

@@ -22,11 +22,17 @@ ASKS = Says(text="Let me look.", tools=[("query", {"question": "top 5 products b
 TELLS = Says(text="The Aurora lamp leads.")
 
 
-def talk(services: Services, *said: str | Message, principal: Principal = LOCAL, seconds: float = 20.0) -> list[Event]:
+def talk(
+    services: Services,
+    *said: str | Message,
+    principal: Principal = LOCAL,
+    seconds: float = 20.0,
+    request_id: str = "request-1",
+) -> list[Event]:
     """All events of a reply but the beats."""
     messages = [Message("user", one) if isinstance(one, str) else one for one in said]
     events = converse(
-        Said(messages), principal, services, Deadline.after(seconds), trace=Trace(), request_id="request-1"
+        Said(messages), principal, services, Deadline.after(seconds), trace=Trace(), request_id=request_id
     )
     return [event for event in events if not isinstance(event, Beat)]
 

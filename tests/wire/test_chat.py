@@ -12,7 +12,7 @@ from local.llm_stub import Cut, Ends, Hang, LlmStub, Raw, Recorded, Reply, Says,
 from rowcall.auth import LOCAL, Principal
 from rowcall.chat import Done, Message, Rows, Text, Tool, collect
 from rowcall.chat import Usage as Used
-from tests.wire.conftest import Secret, Start
+from tests.wire.conftest import Secret, Start, proposal
 from tests.wire.talking import ASKS, PLANNERS, TELLS, failure, of, prose, results, states, talk
 from tests.wire.test_money import accounts
 
@@ -145,6 +145,32 @@ def test_sql_and_orders_in_rows_stay_data(start: Start, anthropic: LlmStub) -> N
     anthropic.script(Says(tools=[("query", {"question": hostile})]), TELLS)
     events = talk(start(anthropic=anthropic, PLANNERS="grammar,anthropic"), TOP)
     assert not any("password_hash" in rows.answer["sql"] for rows in of(Rows, events))
+
+
+def test_white_space_is_no_text_before_a_tool_and_no_reply(start: Start, anthropic: LlmStub) -> None:
+    anthropic.script(Says(text="\n\n", tools=[COUNT]), Says(text=" \n"))
+    assert failure(talk(start(anthropic=anthropic, **PLANNERS), TOP)) == "reply_cut"
+    asked = anthropic.requests[1].body["messages"][1]["content"]
+    assert [block["type"] for block in asked] == ["tool_use"], "Claude takes no block of white space"
+
+
+def test_thoughts_without_end_are_cut_off(start: Start, anthropic: LlmStub) -> None:
+    usage = {"input_tokens": 5, "output_tokens": 1}
+    message = {"id": "m", "type": "message", "role": "assistant", "model": "m", "content": [], "usage": usage}
+    thought = {"type": "thinking_delta", "thinking": "hm " * 30_000}
+    nothing = {"type": "thinking", "thinking": "", "signature": ""}
+    events = [
+        {"type": "message_start", "message": message},
+        {"type": "content_block_start", "index": 0, "content_block": nothing},
+        *[{"type": "content_block_delta", "index": 0, "delta": thought}] * 4,
+        {"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": "Fine."}},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 9}},
+        {"type": "message_stop"},
+    ]
+    body = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
+    anthropic.default = Raw(body.encode(), "text/event-stream")
+    said = prose(talk(start(anthropic=anthropic, **PLANNERS), "count customers"))
+    assert said.startswith("Number of customers"), "the grammar answers instead"
 
 
 def test_rounds_end(start: Start, anthropic: LlmStub) -> None:
@@ -409,6 +435,14 @@ def failure_or_done(events: Sequence[object]) -> str:
     return "done" if isinstance(events[-1], Done) else repr(events[-1])
 
 
+def test_whoever_counts_too_slowly_keeps_nobody_from_a_reply(start: Start, anthropic: LlmStub) -> None:
+    anthropic.default = lambda request: Hang() if request.path.endswith("/count_tokens") else TELLS
+    services = start(anthropic=anthropic, CHAT_WINDOW_TOKENS="8000", **PLANNERS)
+    said = [Message("user", f"{number} " + "lorem ipsum " * 300) for number in range(12)]
+    assert prose(talk(services, *said)) == TELLS.text
+    assert len(anthropic.requests[-1].body["messages"]) < 12, "the estimate holds"
+
+
 def test_another_tenant_or_model_never_gets_a_kept_reply(start: Start, anthropic: LlmStub, bridge: Bridge) -> None:
     anthropic.default = TELLS
     services = start(anthropic=anthropic, **PLANNERS)
@@ -421,6 +455,18 @@ def test_another_tenant_or_model_never_gets_a_kept_reply(start: Start, anthropic
     talk(services, "which products sell worst?")
     talk(start(anthropic=anthropic, ANTHROPIC_MODEL="claude-opus-5-5", **PLANNERS), TOP)
     assert anthropic.calls == 4
+
+
+def test_a_kept_reply_tells_no_cost_and_no_request_of_another(start: Start, anthropic: LlmStub) -> None:
+    anthropic.script(ASKS, Says(tool=proposal()), TELLS)
+    services = start(anthropic=anthropic, PLANNERS="anthropic")
+    first, again = (
+        of(Rows, talk(services, TOP, request_id=request_id))[0].answer["meta"] for request_id in ("first", "again")
+    )
+    assert anthropic.calls == 3
+    assert (first["cost_usd"], first["tokens"]["input"]) == (pytest.approx(0.003), 1000)
+    spent = {"cost_usd": 0.0, "tokens": {"input": 0, "output": 0}}
+    assert again == first | spent | {"request_id": "again"}
 
 
 def test_a_kept_reply_is_told_as_it_was_streamed_and_rests_on_its_rows(

@@ -79,7 +79,7 @@ class AnthropicChat(ChatModel):
                 return {"role": role, "content": content}
             case Using(text, calls, provider, native):
                 blocks: list[Any] = list(native) if provider == self.name else []
-                if text:
+                if text.strip():  # of white space alone it takes no block
                     blocks.append({"type": "text", "text": text})
                 blocks += [
                     {"type": "tool_use", "id": call.id, "name": call.name, "input": _input(call.arguments)}

@@ -22,7 +22,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rowcall import admission, telemetry
+from rowcall import admission, document, telemetry
 from rowcall.answer import Ask, read, scope, zone
 from rowcall.budget import Call as Charge
 from rowcall.cache.plans import exact_key
@@ -52,6 +52,10 @@ MOST_TURNS = 100
 
 MOST_CALLS = 8
 """Tools that one reply of a model may ask for; each is a question, and they are asked one after the other."""
+
+COUNT_SECONDS = 2.0
+"""For exact counts of what may not fit: without them the estimate holds, and whoever counts slowly keeps nobody from a
+reply."""
 
 CATALOG_CHARACTERS = 12_000
 """Of tables and columns in the system prompt, so that most questions need no look at them first."""
@@ -116,7 +120,6 @@ def check(said: Said, settings: Settings) -> None:
         wrong.append(("messages", "must end with a message of the user"))
     if wrong:
         raise Problem("invalid_request", fields=wrong)
-    zone(said.timezone, settings)
 
 
 def _complaint(message: Message, most: int) -> str:
@@ -187,7 +190,7 @@ class _Reply:
         if self.conversations is None:
             raise Problem("invalid_request", fields=[("conversation_id", "is given, but no conversations are kept")])
         turns = self.conversations.latest(self.principal, self.said.conversation_id, MOST_TURNS, self.deadline)
-        return [Message(turn.role, turn.content) for turn in turns if turn.content]
+        return [Message(turn.role, turn.content) for turn in turns if turn.content.strip()]
 
     # 2
 
@@ -219,11 +222,13 @@ class _Reply:
 
     def replay(self, known: Sequence[Event]) -> Iterator[Event]:
         for event in known:
-            self.events.append(event)
-            if isinstance(event, Usage):
-                self.spent = event
-            else:
-                yield event
+            match event:
+                case Usage():
+                    self.spent = event
+                case Rows(id, tool, answer):
+                    yield self._told(Rows(id, tool, document.again(answer, self.tools.request_id)))
+                case _:
+                    yield self._told(event)
 
     # 3
 
@@ -274,7 +279,8 @@ class _Reply:
     def _fitted(self, model: ChatModel, *, may_use_tools: bool) -> Request:
         request = Request(self.system, tuple(self.entries), schemas(), may_use_tools)
         limit = self.services.settings.chat_window_tokens
-        return fit(request, limit, lambda one: model.count(one, self.deadline))
+        patience = self.deadline.within(COUNT_SECONDS)
+        return fit(request, limit, lambda one: model.count(one, patience))
 
     def _listen(self, speech: Speech, *, others: bool) -> Iterator[Event]:
         """The text of a model's reply, piece by piece."""

@@ -23,7 +23,7 @@ from rowcall.pricing import Tokens
 ENTRY_TOKENS = 16
 """What a provider adds around one entry; generously, as it is part of the worst case."""
 
-MOST_BYTES = 256_000
+MOST_CHARACTERS = 256_000
 """Of one reply, far above what its tokens allow: an endpoint that goes on for ever is cut off."""
 
 Stop = Literal["", "end", "length", "refused"]
@@ -121,6 +121,12 @@ class Draft:
     input_told: bool = False
     output_told: bool = False
 
+    @property
+    def characters(self) -> int:
+        """How much there is of it, thoughts and all."""
+        said = sum(len(call.name) + len(call.arguments) for call in self.calls)
+        return len(self.text) + said + sum(len(part) for block in self.native for part in block.values())
+
 
 class ChatModel(OfProvider, ABC):
     """One model of one provider. Safe to use from several threads."""
@@ -203,7 +209,6 @@ class Speech:
         provider, draft = self.model.provider, self.draft
         stream = provider.call(self._open, patience)
         self._began = True
-        size = 0
         try:
             events = iter(stream)
             while True:
@@ -213,8 +218,7 @@ class Speech:
                 if event is None:
                     break
                 draft.text += text
-                size = len(draft.text) + sum(len(call.arguments) for call in draft.calls)
-                if size > MOST_BYTES:
+                if draft.characters > MOST_CHARACTERS:
                     raise CallFailed("said more than it may")
                 yield text
         finally:
@@ -225,7 +229,7 @@ class Speech:
         self.ok = True
         if draft.stop == "refused":
             raise CallFailed("declined to reply")
-        if not self.spoke:
+        if not draft.text.strip() and not draft.calls:
             raise CallFailed("gave an empty reply")
 
     def _open(self, until: Deadline) -> Any:

@@ -75,7 +75,7 @@ def _brief(turn: Sequence[Entry], excess: float) -> list[Entry]:
     shrunk = list(turn)
     for at, entry in enumerate(turn[:-1]):
         if isinstance(entry, Found) and excess > 0:
-            brief = Found(tuple(replace(one, content=f"{one.brief} (left out for length)") for one in entry.results))
+            brief = Found(tuple(replace(one, content=block("left out", one.brief)) for one in entry.results))
             shrunk[at] = brief
             excess -= entry_tokens(entry) - entry_tokens(brief)
     return shrunk
