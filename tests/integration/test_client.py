@@ -464,7 +464,7 @@ def test_wrong_use(installed: Path, arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("command", ["ask", "chat", "tables"])
 def test_what_is_no_text_is_told_of(installed: Path, url: str, command: str) -> None:
-    written = [installed / "bin" / "rowcall", command, "--url", url]
+    written: list[str | bytes | Path] = [installed / "bin" / "rowcall", command, "--url", url]
     for given, piped in (([b"caf\xe9"], b""), ([], b"caf\xe9")):
         if piped and command == "tables":
             continue

@@ -159,7 +159,7 @@ def test_thoughts_without_end_are_cut_off(start: Start, anthropic: LlmStub) -> N
     message = {"id": "m", "type": "message", "role": "assistant", "model": "m", "content": [], "usage": usage}
     thought = {"type": "thinking_delta", "thinking": "hm " * 30_000}
     nothing = {"type": "thinking", "thinking": "", "signature": ""}
-    events = [
+    events: list[dict[str, object]] = [
         {"type": "message_start", "message": message},
         {"type": "content_block_start", "index": 0, "content_block": nothing},
         *[{"type": "content_block_delta", "index": 0, "delta": thought}] * 4,
