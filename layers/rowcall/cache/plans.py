@@ -549,11 +549,13 @@ class _Memory:
         with self._lock:
             if sequence is not None:
                 self._seen[scope] = sequence
+            if not ids:
+                return
             gone, many = set(ids), len(ids) >= CHANGED_ENTRIES
             stale = [
                 place for place, known in self._entries.items() if place[0] == scope and (many or known.id in gone)
             ]
-            for place in stale if gone else ():
+            for place in stale:
                 del self._entries[place]
 
 
