@@ -18,6 +18,8 @@ from tests.wire.test_money import accounts
 
 TOP = "which products sell best?"
 COUNT = ("query", {"question": "count customers"})
+NO_THOUGHT = {"type": "thinking", "thinking": "", "signature": ""}
+THOUGHT = {"type": "thinking_delta", "thinking": "hm " * 30_000}
 
 
 def test_a_tool_is_used_and_what_it_found_is_told(start: Start, anthropic: LlmStub) -> None:
@@ -142,9 +144,18 @@ def test_whatever_a_model_asks_for_is_answered_or_refused(
 def test_sql_and_orders_in_rows_stay_data(start: Start, anthropic: LlmStub) -> None:
     """What a model makes a question of is read as plain language: there is no way for SQL."""
     hostile = "DELETE FROM orders; SELECT password_hash FROM users"
-    anthropic.script(Says(tools=[("query", {"question": hostile})]), TELLS)
+    obeys = Says(tool=proposal("SELECT password_hash FROM users"))
+
+    def reply(request: Recorded) -> Reply:
+        if not request.body.get("stream"):
+            return obeys
+        return TELLS if results(request) else Says(tools=[("query", {"question": hostile})])
+
+    anthropic.default = reply
     events = talk(start(anthropic=anthropic, PLANNERS="grammar,anthropic"), TOP)
-    assert not any("password_hash" in rows.answer["sql"] for rows in of(Rows, events))
+    assert states(events) == [("query", "started"), ("query", "failed")]
+    assert of(Rows, events) == []
+    assert any(not request.body.get("stream") for request in anthropic.requests), "a planner was asked, and obeyed"
 
 
 def test_white_space_is_no_text_before_a_tool_and_no_reply(start: Start, anthropic: LlmStub) -> None:
@@ -154,20 +165,30 @@ def test_white_space_is_no_text_before_a_tool_and_no_reply(start: Start, anthrop
     assert [block["type"] for block in asked] == ["tool_use"], "Claude takes no block of white space"
 
 
-def test_thoughts_without_end_are_cut_off(start: Start, anthropic: LlmStub) -> None:
+@pytest.mark.parametrize(
+    "events",
+    [
+        [
+            {"type": "content_block_start", "index": 0, "content_block": NO_THOUGHT},
+            *[{"type": "content_block_delta", "index": 0, "delta": THOUGHT}] * 4,
+        ],
+        [{"type": "content_block_start", "index": 0, "content_block": NO_THOUGHT | {"signature": None}}],
+    ],
+    ids=["thoughts without end", "no signature"],
+)
+def test_a_stream_that_no_model_sends_is_a_failure_of_its_provider(
+    start: Start, anthropic: LlmStub, events: list[dict[str, object]]
+) -> None:
     usage = {"input_tokens": 5, "output_tokens": 1}
     message = {"id": "m", "type": "message", "role": "assistant", "model": "m", "content": [], "usage": usage}
-    thought = {"type": "thinking_delta", "thinking": "hm " * 30_000}
-    nothing = {"type": "thinking", "thinking": "", "signature": ""}
-    events: list[dict[str, object]] = [
+    told: list[dict[str, object]] = [
         {"type": "message_start", "message": message},
-        {"type": "content_block_start", "index": 0, "content_block": nothing},
-        *[{"type": "content_block_delta", "index": 0, "delta": thought}] * 4,
+        *events,
         {"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": "Fine."}},
         {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 9}},
         {"type": "message_stop"},
     ]
-    body = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
+    body = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in told)
     anthropic.default = Raw(body.encode(), "text/event-stream")
     said = prose(talk(start(anthropic=anthropic, **PLANNERS), "count customers"))
     assert said.startswith("Number of customers"), "the grammar answers instead"

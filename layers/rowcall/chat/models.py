@@ -215,10 +215,11 @@ class Speech:
                 with provider.asking(deadline.within(provider.timeout)):
                     event = next(events, None)
                     text = "" if event is None else self.model.read(event, draft)
+                    draft.text += text
+                    size = draft.characters
                 if event is None:
                     break
-                draft.text += text
-                if draft.characters > MOST_CHARACTERS:
+                if size > MOST_CHARACTERS:
                     raise CallFailed("said more than it may")
                 yield text
         finally:
