@@ -130,6 +130,21 @@ def test_a_database_pauses_where_its_least_is_nothing(capacity: str, pauses: boo
     assert ("SecondsUntilAutoPause" in cluster["ServerlessV2ScalingConfiguration"]) is pauses
 
 
+@pytest.mark.parametrize(("capacity", "state"), [("0", "DISABLED"), ("0.5", "ENABLED")])
+def test_nothing_wakes_a_database_that_pauses(capacity: str, state: str) -> None:
+    rendered = render(Database="create", Network="create", DatabaseProxy="no", DatabaseMinCapacity=capacity)
+    assert {one["State"] for one in of_type(rendered, "Scheduler::Schedule").values()} == {state}
+    alarms = of_type(nested(rendered, "WatchingStack"), "CloudWatch::Alarm")
+    assert ("Unreachable" in alarms) is (state == "ENABLED")
+
+
+@pytest.mark.parametrize("database", ["existing", "create"])
+def test_the_functions_of_a_network_reach_a_database_elsewhere(database: str) -> None:
+    network = nested(render(Network="create", Database=database), "NetworkStack")
+    ways = of_type(network, "EC2::SecurityGroup")["FunctionsGroup"]["SecurityGroupEgress"]
+    assert any(one["FromPort"] == 5432 for one in ways) is (database == "existing")
+
+
 @pytest.mark.parametrize("proxy", ["yes", "no"])
 def test_the_groups_of_the_database_name_each_other_and_nobody_else(proxy: str) -> None:
     database = nested(render(Database="create", Network="create", DatabaseProxy=proxy), "DatabaseStack")
@@ -150,7 +165,7 @@ def test_the_groups_of_the_database_name_each_other_and_nobody_else(proxy: str) 
 
 @pytest.mark.parametrize("nat", ["yes", "no"])
 def test_a_network_has_one_way_out_and_none_in(nat: str) -> None:
-    network = nested(render(Network="create", NatGateway=nat), "NetworkStack")
+    network = nested(render(Network="create", NatGateway=nat, Database="create"), "NetworkStack")
     routes = of_type(network, "EC2::Route")
     endpoints = of_type(network, "EC2::VPCEndpoint")
     assert len(of_type(network, "EC2::NatGateway")) == (nat == "yes")
@@ -172,5 +187,5 @@ def test_a_network_has_one_way_out_and_none_in(nat: str) -> None:
 
 def test_the_templates_rules_refuse_what_cannot_work() -> None:
     rules = render()["Rules"]
-    assert {"ADatabaseStandsInANetwork", "AnExistingNetworkIsNamed"} <= rules.keys()
+    assert {"ADatabaseStandsInANetwork", "AnExistingNetworkIsNamed", "ADatabaseOfIamIsNamed"} <= rules.keys()
     assert all(listed(rule["Assertions"]) for rule in rules.values())

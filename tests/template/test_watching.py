@@ -72,7 +72,8 @@ def watching(everything: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def alarms(everything: Any, watching: Any) -> dict[str, Any]:
-    return {**of_type(everything, "CloudWatch::Alarm"), **of_type(watching, "CloudWatch::Alarm")}
+    stacks = [everything, watching, nested(everything, "BackupStack")]
+    return {name: alarm for stack in stacks for name, alarm in of_type(stack, "CloudWatch::Alarm").items()}
 
 
 def widgets(watching: Any) -> list[Any]:
