@@ -12,7 +12,7 @@ from starlette.responses import Response
 from api import problems
 from api.dependencies import TalkerDep
 from api.query import QueryResponse
-from api.streaming import streamed, whole
+from api.streaming import replying, streamed, whole
 from api.told import Told
 from rowcall import document
 from rowcall.chat import Event, Message, collect
@@ -123,26 +123,11 @@ STREAM = {
 )
 async def talk(body: ChatRequest, request: Request, talker: TalkerDep) -> Response:
     """Talk with the data: a model asks the database as often as it needs, and shows every row that it rests on."""
-    from rowcall.chat.converse import Said, converse
+    from rowcall.chat.converse import Said
 
     request_id = request.state.request_id
-    if talker.services.settings.log_query_text:
-        request.state.log["query"] = body.messages[-1].content
-    events = converse(
-        Said(
-            [Message(said.role, said.content) for said in body.messages],
-            body.timezone,
-            body.conversation_id,
-            kept=True,
-        ),
-        talker.principal,
-        talker.services,
-        talker.deadline,
-        limits=talker.limits,
-        question_limits=talker.question_limits,
-        trace=talker.trace,
-        request_id=request_id,
-    )
+    messages = [Message(said.role, said.content) for said in body.messages]
+    events = replying(request, talker, Said(messages, body.timezone, body.conversation_id, kept=True))
     if not body.stream:
         return whole(request, events, lambda told: document.encode(collect(told, request_id)))
 

@@ -19,7 +19,7 @@ from starlette.responses import Response
 
 from api import markdown, problems
 from api.dependencies import TalkerDep
-from api.streaming import Events, streamed, whole
+from api.streaming import Events, replying, streamed, whole
 from api.told import Told
 from rowcall import document
 from rowcall.chat import Beat, Done, Event, Failed, Message, Rows, Text, Tool, Usage
@@ -162,24 +162,11 @@ async def show_model(model: str, _: TalkerDep) -> Model:
 )
 async def complete(body: CompletionRequest, request: Request, talker: TalkerDep) -> Response:
     """The reply to a chat, whole or as server-sent events."""
-    from rowcall.chat.converse import Said, converse
+    from rowcall.chat.converse import Said
 
-    settings, request_id = talker.services.settings, request.state.request_id
-    said = messages(body)
-    if settings.log_query_text and said:
-        request.state.log["query"] = said[-1].content
-    events = converse(
-        Said(said),
-        talker.principal,
-        talker.services,
-        talker.deadline,
-        limits=talker.limits,
-        question_limits=talker.question_limits,
-        trace=talker.trace,
-        request_id=request_id,
-    )
+    events = replying(request, talker, Said(messages(body)))
     wants_usage = bool(body.stream_options and body.stream_options.include_usage)
-    reply = Reply(request_id, wants_usage=wants_usage)
+    reply = Reply(request.state.request_id, wants_usage=wants_usage)
     return streamed(request, _words(events), reply.encode) if body.stream else whole(request, events, reply.whole)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 from fastapi import Request
 from fastapi.sse import KEEPALIVE_COMMENT
@@ -18,6 +19,10 @@ from starlette.types import Receive, Scope, Send
 
 from api import problems
 from rowcall.chat import Done, Event, Failed, Tool, Usage
+
+if TYPE_CHECKING:
+    from api.dependencies import Talker
+    from rowcall.chat.converse import Said
 
 Events = Generator[Event, None, None]
 Encode = Callable[[Event], bytes]
@@ -34,6 +39,24 @@ HEADERS = [
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
 ]
+
+
+def replying(request: Request, talker: Talker, said: Said) -> Events:
+    """The events of the reply to `said`."""
+    from rowcall.chat.converse import converse
+
+    if talker.services.settings.log_query_text and said.messages:
+        request.state.log["query"] = said.messages[-1].content
+    return converse(
+        said,
+        talker.principal,
+        talker.services,
+        talker.deadline,
+        limits=talker.limits,
+        question_limits=talker.question_limits,
+        trace=talker.trace,
+        request_id=request.state.request_id,
+    )
 
 
 def whole(request: Request, events: Events, make: Callable[[Iterable[Event]], bytes]) -> Response:
