@@ -125,7 +125,8 @@ class Postgres:
         self._lock.close()
 
     def crash(self) -> None:
-        """End it at once, as if its machine were gone: nobody is told, nothing is written. `start` recovers it."""
+        """End it at once, as if its machine were gone: nobody is told. `start` recovers what was committed."""
+        self.sql("CHECKPOINT")  # what was committed just now may not be written yet: see CONFIG
         self._child.process.send_signal(signal.SIGQUIT)
         self._child.process.wait(10)
         self._processes.stop(self._child)

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -61,9 +62,9 @@ def start_elsewhere() -> Iterator[Start]:
         )
         running.append(process)
         assert process.stdout
-        started = [psutil.Process(pid) for pid in json.loads(process.stdout.readline())]
-        assert {"postgres", "redis-server"} <= {one.name() for one in started}
-        return process, started
+        started = running_of(json.loads(process.stdout.readline()))
+        assert {"postgres", "redis-server"} <= set(started.values())
+        return process, list(started)
 
     yield start
     for process in running:
@@ -76,6 +77,16 @@ def clusters(tmp_path: Path) -> Iterator[Path]:
     """A place for clusters that no other stack uses."""
     yield tmp_path
     shutil.rmtree((tmp_path / "postgres").resolve())
+
+
+def running_of(pids: list[int]) -> dict[psutil.Process, str]:
+    """Processes and their names, without those that Postgres needed for a moment only."""
+    found = {}
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            found[process] = process.name()
+    return found
 
 
 def ended(process: psutil.Process) -> bool:

@@ -129,7 +129,7 @@ def test_every_answer_is_as_documented(
                 case.path_parameters["id"] = remembered(client, headers)
         reply = case.call(session=client, headers=headers)
         seen[reply.status_code] += 1
-        wrong_body = mode is GenerationMode.NEGATIVE and method == "POST"
+        wrong_body = mode is GenerationMode.NEGATIVE and method == "POST" and reply.status_code != 413
         case.validate_response(reply, checks=[*CHECKS, negative_data_rejection] if wrong_body else CHECKS)
         if not signed_in and "401" in case.operation.definition.raw["responses"]:
             assert reply.status_code in (400, 401)
