@@ -38,7 +38,7 @@ class Explainer:
         columns = [self.expression(one) for one in reading.shown if isinstance(one, Place)]
         parts = [" and ".join(measures) or f"{self._list(columns)}{self.things(reading.things)}"]
         if reading.dimensions:
-            parts.append("for each " + " and ".join(self.dimension(one) for one in reading.dimensions))
+            parts.append("grouped by " + " and ".join(self.dimension(one) for one in reading.dimensions))
         for order in reading.order:
             by = self.dimension(order.by) if isinstance(order.by, Dimension) else self.expression(order.by)
             parts.append(f"{'highest' if order.descending else 'lowest'} {by} first")
