@@ -141,7 +141,7 @@ def test_nothing_wakes_a_database_that_pauses(capacity: str, state: str) -> None
 @pytest.mark.parametrize("database", ["existing", "create"])
 def test_the_functions_of_a_network_reach_a_database_elsewhere(database: str) -> None:
     network = nested(render(Network="create", Database=database), "NetworkStack")
-    ways = of_type(network, "EC2::SecurityGroupEgress").values()
+    ways = of_type(network, "EC2::SecurityGroup")["FunctionsGroup"]["SecurityGroupEgress"]
     assert any(one["FromPort"] == 5432 for one in ways) is (database == "existing")
 
 
