@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -126,6 +127,8 @@ def environ(stack: Stack, shop: str) -> Iterator[dict[str, str]]:
 
 @pytest.mark.parametrize("command", [found for found in COMMANDS if not known(str(found.values[0]))])
 def test_a_command_works(command: str, environ: dict[str, str], bridge: Bridge) -> None:
+    if command.startswith("curl ") and not shutil.which("curl") and os.environ.get("CI") != "true":
+        pytest.skip("curl is not installed (apt-get install curl)")
     here = command.replace("http://127.0.0.1:8000", environ["API"]).replace("curl ", "curl --fail-with-body ")
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", here],
