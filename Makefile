@@ -138,9 +138,11 @@ restore-drill: export QUESTION = $(value Q)
 restore-drill: $(VENV)/local ## dump, restore, compare: the sample shop, or DATABASE_URL=… TARGET_URL=… Q="count orders"
 	@$(BIN)/python -m local.restore_drill
 
+QUICK_LOAD := --quick --askers 1,8 --seconds 5
+
 .PHONY: load
 load: $(VENV)/bench ## the local stack under load by 1 to 64 askers, and write docs/load.md; QUICK=1 only shows
-	@$(BIN)/python -m benchmarks.load $(if $(QUICK),--quick --askers 1,8 --seconds 5)
+	@$(BIN)/python -m benchmarks.load $(if $(QUICK),$(QUICK_LOAD))
 
 .PHONY: deploy
 deploy: $(SAM) ## build, and put it on AWS: STAGE=dev (or staging, prod), GUIDED=1 the first time
