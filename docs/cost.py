@@ -151,7 +151,7 @@ def document() -> str:
                 "Computed by [`docs/cost.py`](cost.py) from [`docs/cost.json`](cost.json): list prices of us-east-1 "
                 "where not said otherwise, without free tiers and discounts. Measured inputs are of the sample shop on "
                 "one machine, assumed ones are ours: put your own in and run `make docs`. All is in dollars a month. "
-                "Not in it: traces, backups, CloudFront and keys of your own, whose prices were not looked up.",
+                "Not in it: traces, backups, CloudFront and keys of your own; template.yaml tells what they cost.",
                 "## By component",
                 _components(months),
                 "## Without what can be turned off",
